@@ -1,0 +1,35 @@
+# Two commands do everything: `make gate` and `make test`. Each sets up .venv by itself.
+STAGE ?= stage_b
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := gate
+.PHONY: gate test lint check-python clean
+
+gate: $(READY) ## run a stage on the embedded sandbox, seal the bundle, say what it means
+	$(BIN)/pytest -m $(STAGE) --spiral-evidence
+
+test: $(READY) ## linters, types, layers, then every test with branch coverage
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest tests
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=90
+
+check-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "pytest-spiral needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Remedy: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+
+$(READY): pyproject.toml | check-python
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing. Remedy: install python3-venv, then run make again."; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' || \
+	  { echo "The packages could not be installed into $(VENV). Remedy: check the network or the package index, then run make again."; exit 2; }
+	@touch $(READY)
+
+clean: ## remove the environment and everything that tools left behind
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* build dist *.egg-info

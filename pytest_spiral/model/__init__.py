@@ -1,0 +1,1 @@
+"""Values only: frozen, refusing nonsense when made; no I/O, no clock, no pytest."""
