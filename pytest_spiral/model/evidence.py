@@ -1,0 +1,107 @@
+"""A run's evidence as values: what the bundle says, read and not yet judged."""
+
+from typing import Any, Final, Literal
+
+from pytest_spiral.model.base import Value
+from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.gate import GateCard, Plan
+from pytest_spiral.model.measurement import Measurement
+from pytest_spiral.model.profile import Fact, Profile
+from pytest_spiral.model.record import (
+    Attached,
+    ControlClosed,
+    ControlOpened,
+    Crash,
+    RunClosed,
+    RunOpened,
+    SubjectSeen,
+    TargetLost,
+    Test,
+)
+
+BUNDLE_FORMAT: Final = "spiral-bundle/1"
+
+
+class TargetCard(Value, frozen=True, kw_only=True):
+    """The system under test as registered: name (empty: none), level, facts it states, faults it was started with."""
+
+    name: str = ""
+    fidelity: Fidelity = Fidelity.UNDECLARED
+    facts: dict[str, bool | int | float | str] = {}
+    faults: tuple[str, ...] = ()
+    seed: int = 0
+
+
+class Scope(Value, frozen=True, kw_only=True):
+    """What this run set out to decide.
+
+    `stages` and `gates` are what the options named; both empty: the gates of the selected tests. `narrowed`
+    lists what kept tests out without narrowing the scope (`-k recall`, `--deselect …`, paths).
+    """
+
+    stages: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    narrowed: tuple[str, ...] = ()
+
+
+class BundleStart(Value, frozen=True, kw_only=True):
+    """`bundle.json`: written once, at the start. Its bytes are the first link of every journal's chain."""
+
+    format: Literal["spiral-bundle/1"] = BUNDLE_FORMAT
+    run: str
+    nonce: str
+    opened: int
+    mode: Literal["draft", "release"] = "draft"
+    plan: str
+    shard: str = "1/1"
+    attempt: int = 1
+    target: TargetCard
+    scope: Scope
+    profile: Profile
+    argv: tuple[str, ...]
+    options: dict[str, Any] = {}
+    ini: dict[str, Any] = {}
+    environment: dict[str, str] = {}
+    packages: dict[str, str] = {}
+    git: dict[str, Any] = {}
+    plugin: dict[str, str] = {}
+    gates: tuple[GateCard, ...] = ()
+    require: Literal["go", "conditional"] = "conditional"
+    key: str = ""
+
+
+class InventoryItem(Value, frozen=True, kw_only=True):
+    """A collected test: the criteria it claims, needs stated by its markers, and whether it was selected."""
+
+    id: str
+    criteria: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    selected: bool = True
+
+
+class Inventory(Value, frozen=True, kw_only=True):
+    """`inventory.json`: what was collected, before anything ran."""
+
+    format: Literal["spiral-inventory/1"] = "spiral-inventory/1"
+    items: tuple[InventoryItem, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+class Evidence(Value, frozen=True, kw_only=True):
+    """All that judging may look at. Order within each tuple: process by process, then as it was written."""
+
+    bundle: BundleStart
+    plan: Plan
+    inventory: Inventory
+    tests: tuple[Test, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    runs_opened: tuple[RunOpened, ...] = ()
+    runs_closed: tuple[RunClosed, ...] = ()
+    controls_opened: tuple[ControlOpened, ...] = ()
+    controls_closed: tuple[ControlClosed, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    subjects: tuple[SubjectSeen, ...] = ()
+    lost: tuple[TargetLost, ...] = ()
+    crashes: tuple[Crash, ...] = ()
+    attached: tuple[Attached, ...] = ()
+    status: Literal["finished", "interrupted", "crashed"] = "finished"

@@ -1,0 +1,59 @@
+"""One call over one transport: request, reply, and how it went."""
+
+from enum import StrEnum
+from typing import Any
+
+from pytest_spiral.model.base import Value
+
+
+class Code(StrEnum):
+    """Our status codes: the few that both REST and gRPC can say (`contract.md` maps them)."""
+
+    OK = "ok"
+    INVALID_ARGUMENT = "invalid-argument"
+    UNAUTHENTICATED = "unauthenticated"
+    PERMISSION_DENIED = "permission-denied"
+    NOT_FOUND = "not-found"
+    CONFLICT = "conflict"
+    RESOURCE_EXHAUSTED = "resource-exhausted"
+    UNIMPLEMENTED = "unimplemented"
+    INTERNAL = "internal"
+    UNAVAILABLE = "unavailable"
+    DEADLINE_EXCEEDED = "deadline-exceeded"
+    CANCELLED = "cancelled"
+    MALFORMED_REPLY = "malformed-reply"
+
+
+class Request(Value, frozen=True, kw_only=True):
+    """What is asked: an operation of the contract, its payload as JSON values, metadata, a deadline in seconds."""
+
+    operation: str
+    payload: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    deadline_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.deadline_s < float("inf"):
+            raise ValueError(f"a deadline is a positive number of seconds, not {self.deadline_s!r}")
+
+
+class Reply(Value, frozen=True, kw_only=True):
+    """What came back: payload as JSON values, header and trailing metadata, the status as the wire said it."""
+
+    code: Code
+    payload: dict[str, Any] = {}
+    metadata: dict[str, str] = {}
+    wire_status: str = ""
+
+
+class Exchange(Value, frozen=True, kw_only=True):
+    """A whole exchange as a trace keeps it: times are monotonic nanoseconds, secrets are taken out before."""
+
+    id: str
+    transport: str
+    address: str
+    request: Request
+    reply: Reply | None
+    sent_ns: int
+    done_ns: int
+    error: str = ""
