@@ -27,6 +27,7 @@ class Limit(Value, frozen=True, kw_only=True):
 
     `text` is its canonical spelling; `quantile` and `bound` are exact decimals as text, `bound` in `unit`
     (a rate's bound is in `%` or `1`, as written). `equal(a, b)` names two measurements, `all-pass` none.
+    `samples` is this limit's own plan where it differs from its criterion's.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Limit(Value, frozen=True, kw_only=True):
     comparison: Literal["<=", ">="] | None = None
     bound: str | None = None
     unit: str | None = None
+    samples: int | None = None
 
 
 class Control(Value, frozen=True, kw_only=True):
@@ -75,6 +77,10 @@ class Criterion(Value, frozen=True, kw_only=True):
     control: Control | None = None
     tests: tuple[str, ...] = ()
     planned: bool = False
+
+    def plan_of(self, limit: Limit) -> int | None:
+        """How many samples the fixed plan of that limit has."""
+        return limit.samples if limit.samples is not None else self.samples
 
     @property
     def gate(self) -> str:

@@ -62,6 +62,5 @@ class Measurement(Value, frozen=True, kw_only=True):
     planned: int = 0
     resolution_ns: int = 0
     clock: str = "none"
-    sampling: str = "closed-loop"
     closed: bool = True
     raised: str = ""

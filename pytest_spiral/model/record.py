@@ -86,7 +86,6 @@ class MeasureOpened(Value, frozen=True, kw_only=True):
     planned: int = 0
     clock: Literal["monotonic", "virtual", "none"] = "none"
     resolution_ns: int = 0
-    sampling: Literal["closed-loop", "open-loop"] = "closed-loop"
 
 
 class Range(Value, frozen=True, kw_only=True):

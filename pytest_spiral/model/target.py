@@ -33,6 +33,11 @@ class Component(Protocol):
         """Endpoint name, such as `rest` or `operator_api.grpc`, to address and TLS files."""
         ...
 
+    @property
+    def log(self) -> Path | None:
+        """Where its own log is, for the bundle; None where it keeps none."""
+        ...
+
     def ask(self, op: str, **arguments: Any) -> Any:
         """Do what an operator of the rig does; JSON in, JSON out."""
         ...

@@ -1,0 +1,1 @@
+"""The command line `spiral`: one file per command; `main` alone prints and exits."""

@@ -1,0 +1,43 @@
+"""Finding the bundle that a command is about."""
+
+import argparse
+from pathlib import Path
+
+from pytest_spiral.errors import UseError
+
+
+def add_bundle(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    """Add the argument that names a bundle."""
+    parser.add_argument(
+        "bundle",
+        type=Path,
+        nargs="?" if optional else None,
+        help="the bundle's folder" + (" (default: the newest under reports/)" if optional else ""),
+    )
+
+
+def bundle_of(path: Path | None, reports: Path = Path("reports")) -> Path:
+    """The folder named, or the newest bundle by its recorded opening time; UseError where there is none."""
+    if path is not None:
+        if not path.is_dir():
+            raise UseError(f"{path} is no folder.")
+        return path
+    found = newest_bundle(reports)
+    if found is None:
+        raise UseError(f"there is no bundle under {reports}/. Remedy: pytest -m stage_b --spiral-evidence.")
+    return found
+
+
+def newest_bundle(reports: Path) -> Path | None:
+    """The bundle that says it was opened last; names and file times prove nothing and are not looked at."""
+    import msgspec
+
+    from pytest_spiral.model.evidence import BundleStart
+
+    opened: list[tuple[int, Path]] = []
+    for start in reports.glob("*/*/bundle.json"):
+        try:
+            opened.append((msgspec.json.decode(start.read_bytes(), type=BundleStart).opened, start.parent))
+        except (OSError, msgspec.MsgspecError):
+            continue
+    return max(opened)[1] if opened else None

@@ -1,0 +1,37 @@
+"""What a command is: its words for the help, its arguments, and a function from arguments to an answer."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a line with the style words that colour it (`red`, `green`, `yellow`, `bold`, or none)."""
+
+    text: str
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command says, line by line, and the exit status it ends with."""
+
+    lines: tuple[tuple[Span, ...], ...]
+    status: int = 0
+
+
+def plain(*lines: str, status: int = 0) -> Answer:
+    """An answer of uncoloured lines."""
+    return Answer(tuple((Span(line),) for line in lines), status)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of `spiral`."""
+
+    name: str
+    summary: str
+    details: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Answer]

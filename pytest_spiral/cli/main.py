@@ -1,0 +1,71 @@
+"""Entry point of `spiral`. This module alone prints and exits."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pytest_spiral.cli import doctor, init, judge, show, verify, why
+from pytest_spiral.cli.command import Answer, Command
+from pytest_spiral.errors import SpiralError, UntrustedError
+
+COMMANDS: tuple[Command, ...] = (
+    init.COMMAND,
+    doctor.COMMAND,
+    why.COMMAND,
+    verify.COMMAND,
+    show.COMMAND,
+    judge.COMMAND,
+)
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+_EPILOG = "Each command explains itself: spiral COMMAND --help. Exit status 2 is wrong use, 3 is evidence not to be trusted."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; gives its exit status. Wrong use is one sentence on standard error and status 2."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if getattr(options, "command", None) is None:
+        parser.print_help()
+        return 2
+    try:
+        answer: Answer = options.command.run(options)
+    except UntrustedError as error:
+        print(f"spiral: {error.code}: {error}", file=sys.stderr)
+        return 3
+    except SpiralError as error:
+        print(f"spiral: {error}", file=sys.stderr)
+        return 2
+    _print(answer)
+    return answer.status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spiral", description="Release gates that are proven: start, look, check.", epilog=_EPILOG
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    for command in COMMANDS:
+        own = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=f"{command.summary}\n\n{command.details}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(own)
+        own.set_defaults(command=command)
+    return parser
+
+
+def _print(answer: Answer) -> None:
+    coloured = sys.stdout.isatty()
+    for line in answer.lines:
+        print("".join(_styled(span.text, span.style) if coloured else span.text for span in line))
+
+
+def _styled(text: str, style: str) -> str:
+    codes = ";".join(_COLOURS[word] for word in style.split() if word in _COLOURS)
+    return f"\x1b[{codes}m{text}\x1b[0m" if codes else text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""What items claim: criteria by marker or by binding, needs by marker; and the marks that follow from them."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pytest_spiral.model.gate import Criterion
+from pytest_spiral.plugin.keys import CLAIM
+from pytest_spiral.run.gates import GateFile
+
+_NEED_MARKERS = {"environment_limited": "environment-limited", "hardware_required": "hardware-required"}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The criteria that an item claims to prove, and the requirement expressions that its markers state."""
+
+    criteria: tuple[Criterion, ...]
+    needs: tuple[str, ...]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The claimed criteria's ids."""
+        return tuple(criterion.id for criterion in self.criteria)
+
+    @property
+    def requirements(self) -> tuple[str, ...]:
+        """Every requirement of the item: its criteria's and its markers'."""
+        own = (criterion.requires for criterion in self.criteria)
+        return tuple(dict.fromkeys([*(one for one in own if one), *self.needs]))
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """All gates files, ready to answer what an item claims."""
+
+    root: Path
+    files: tuple[GateFile, ...]
+    criteria: Mapping[str, Criterion]
+    stage_folders: Mapping[Path, GateFile]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that have a gates file."""
+        return tuple(sorted({gate.stage for file in self.files for gate in file.gates if gate.stage}))
+
+    @property
+    def gates(self) -> dict[str, str]:
+        """Gate id → title."""
+        return {card.id: card.title for file in self.files for card in file.cards}
+
+
+def make_book(root: Path, files: Sequence[GateFile]) -> Book:
+    """Index the gates files."""
+    criteria = {one.id: one for file in files for gate in file.gates for one in gate.criteria}
+    folders = {file.folder: file for file in files if any(gate.stage for gate in file.gates)}
+    return Book(root, tuple(files), criteria, folders)
+
+
+def register_markers(config: pytest.Config, book: Book | None) -> None:
+    """Register every marker that the plugin gives meaning to, so that strict markers know it."""
+    lines = [
+        "criterion(id, ...): the exit criteria that the test proves, as ids from gates.toml, such as B1.recall",
+        "environment_limited(needs, reason=''): the test can only be run where `needs` holds, as in module.faiss",
+        "hardware_required(needs, profile=''): the test can only be run on hardware where `needs` holds",
+        "environment-limited: set on every test that carries a need, met or not; for use with -m",
+        "hardware-required: set on every test that carries a hardware need, met or not; for use with -m",
+        "gate(id): set on every test that claims a criterion of that gate",
+    ]
+    if book is not None:
+        lines += [f"{stage}: tests of the suite folder {stage}" for stage in book.stages]
+        lines += [f"{name}: gate {name}, {title}" for name, title in sorted(book.gates.items())]
+    for line in lines:
+        config.addinivalue_line("markers", line)
+
+
+def claim_all(items: Iterable[pytest.Item], book: Book) -> list[str]:
+    """Find out what each item claims, and add the marks that follow; gives every mistake as a sentence."""
+    problems: list[str] = []
+    for item in items:
+        try:
+            claim = _claim(item, book)
+        except ValueError as error:
+            problems.append(f"{_where(item)}: {error}")
+            continue
+        item.stash[CLAIM] = claim
+        _mark(item, claim, book)
+    return problems
+
+
+def _claim(item: pytest.Item, book: Book) -> Claim:
+    names: list[str] = []
+    for marker in item.iter_markers("criterion"):
+        names.extend(_criterion_ids(marker))
+    names += [one.id for one in book.criteria.values() if _bound(item, one, book)]
+    for name in names:
+        if name not in book.criteria:
+            close = difflib.get_close_matches(name, book.criteria, 1)
+            hint = f"did you mean {close[0]}?" if close else "no gates file declares it."
+            raise ValueError(f"unknown criterion {name!r}; {hint}")
+    folder = next((one for one in item.path.parents if one in book.stage_folders), None)
+    if folder is not None and not names:
+        raise ValueError(
+            f"this test stands under {folder.name}/ and claims no criterion; "
+            "mark it `@pytest.mark.criterion(\"…\")`, or move it to another folder."
+        )
+    criteria = tuple(book.criteria[name] for name in dict.fromkeys(names))
+    return Claim(criteria, tuple(dict.fromkeys(_needs(item))))
+
+
+def _criterion_ids(marker: pytest.Mark) -> list[str]:
+    if not marker.args or marker.kwargs or not all(isinstance(one, str) for one in marker.args):
+        raise ValueError('the marker criterion takes ids, as in `@pytest.mark.criterion("B1.recall")`.')
+    return list(marker.args)
+
+
+def _bound(item: pytest.Item, criterion: Criterion, book: Book) -> bool:
+    """Whether the criterion's `tests` name this item: a folder, a file or a node id, relative to the root."""
+    return any(
+        item.nodeid == one or item.nodeid.startswith((one.rstrip("/") + "/", one + "::", one + "["))
+        for one in criterion.tests
+    ) and item.path.is_relative_to(book.root)
+
+
+def _needs(item: pytest.Item) -> Iterable[str]:
+    from pytest_spiral.model.profile import KNOWN_FACTS
+    from pytest_spiral.rules.requirements import RequirementError, check_names, parse_requirement
+
+    for name in _NEED_MARKERS:
+        for marker in item.iter_markers(name):
+            text = marker.args[0] if marker.args else marker.kwargs.get("needs")
+            if not isinstance(text, str) or not text:
+                raise ValueError(f'the marker {name} takes what is needed, as in `{name}("module.faiss")`.')
+            try:
+                requirement = parse_requirement(text)
+            except RequirementError as error:
+                raise ValueError(f"marker {name}: {error}") from error
+            strangers = check_names(requirement, KNOWN_FACTS)
+            if strangers:
+                raise ValueError(f"marker {name}: {'; '.join(strangers)}")
+            yield str(requirement)
+
+
+def _mark(item: pytest.Item, claim: Claim, book: Book) -> None:
+    for criterion in claim.criteria:
+        item.add_marker(pytest.mark.gate(criterion.gate))
+        item.add_marker(getattr(pytest.mark, criterion.gate))
+    folder = next((one for one in item.path.parents if one in book.stage_folders), None)
+    if folder is not None:
+        item.add_marker(getattr(pytest.mark, folder.name))
+    for stage in {gate.stage for file in book.files for gate in file.gates for c in claim.criteria if c in gate.criteria}:
+        if stage and (folder is None or folder.name != stage):
+            item.add_marker(getattr(pytest.mark, stage))
+    for marker, twin in _twins(item, claim):
+        if not item.get_closest_marker(marker):
+            item.add_marker(getattr(pytest.mark, marker)(claim.requirements[0]))
+        item.add_marker(getattr(pytest.mark, twin))
+
+
+def _twins(item: pytest.Item, claim: Claim) -> list[tuple[str, str]]:
+    """The spelled and the hyphenated mark of each kind of need that the item carries."""
+    from pytest_spiral.model.profile import KNOWN_FACTS
+    from pytest_spiral.rules.requirements import parse_requirement
+
+    kinds = {name for name in _NEED_MARKERS if item.get_closest_marker(name)}
+    for text in claim.requirements:
+        hardware = any(KNOWN_FACTS.get(one) == "hardware" for one in parse_requirement(text).names)
+        kinds.add("hardware_required" if hardware else "environment_limited")
+    return [(name, _NEED_MARKERS[name]) for name in sorted(kinds)]
+
+
+def _where(item: pytest.Item) -> str:
+    path, line, _ = item.reportinfo()
+    return f"{path}:{line + 1 if line is not None else '?'}: {item.name}"

@@ -1,0 +1,167 @@
+"""Command line and ini: the table of options as data, and their values as one frozen value."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+GROUP = "spiral"
+TITLE = "release evidence (pytest-spiral)"
+DEFAULT_FILES = ["gates.toml", "suites/*/gates.toml"]
+_KEPT_ENVIRONMENT = (
+    "CI", "GITHUB_ACTIONS", "GITHUB_RUN_ID", "GITHUB_SHA", "GITHUB_REF", "RUNNER_OS", "LANG", "LC_ALL", "TZ",
+    "PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTHONSAFEPATH",
+)  # fmt: skip
+
+_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("--spiral-evidence", {
+        "action": "store_true",
+        "help": "Record this run, judge the gates in scope, and seal the evidence in a bundle. In scope are all gates "
+        "of the stages named in -m (as in -m stage_b), else the gates of the selected tests. "
+        "Without this option requirements are honoured and nothing is judged or written.",
+    }),
+    ("--spiral-target", {
+        "metavar": "NAME", "default": None,
+        "help": "The system under test, by name: `sandbox`, or another installed target (ini spiral_target).",
+    }),
+    ("--spiral-require", {
+        "choices": ("go", "conditional"), "default": None,
+        "help": "Exit with status 1 unless the decision is at least this (ini spiral_require, default conditional).",
+    }),
+    ("--spiral-gates", {
+        "metavar": "B1,B3", "default": None,
+        "help": "Narrow scope and tests to these gates. Unlike -k this still decides.",
+    }),
+    ("--spiral-reports", {
+        "metavar": "DIR", "default": None,
+        "help": "Folder for the bundles (ini spiral_reports, default reports).",
+    }),
+    ("--spiral-fault", {
+        "metavar": "PLAN", "action": "append", "default": [],
+        "help": "Start the target with this fault, such as memory.fail-1-in-100; may be repeated. "
+        "For seeing a gate fail.",
+    }),
+    ("--spiral-items", {
+        "metavar": "N", "type": int, "default": None,
+        "help": "How many items the load proof stores (ini spiral_items, default 10000).",
+    }),
+    ("--spiral-seed", {
+        "metavar": "N", "type": int, "default": None,
+        "help": "Seed of the target's data and faults (ini spiral_seed, default 1).",
+    }),
+)  # fmt: skip
+
+_INI: tuple[tuple[str, str, Any, str], ...] = (
+    ("spiral_gate_files", "args", DEFAULT_FILES, "Globs, relative to the root folder, that find the gates files."),
+    ("spiral_target", "string", "", "Default of --spiral-target."),
+    ("spiral_require", "string", "conditional", "Default of --spiral-require: go or conditional."),
+    ("spiral_reports", "string", "reports", "Default of --spiral-reports, relative to the root folder."),
+    ("spiral_items", "string", "10000", "Default of --spiral-items."),
+    ("spiral_seed", "string", "1", "Default of --spiral-seed."),
+    ("spiral_secrets", "args", [], "Names of environment variables whose values must never be written."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for, command line before ini. `gates` is empty where no gate was named."""
+
+    evidence: bool
+    target: str
+    require: str
+    gates: tuple[str, ...]
+    reports: str
+    faults: tuple[str, ...]
+    items: int
+    seed: int
+    gate_files: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+    def named(self) -> dict[str, Any]:
+        """The options that shape a run, by name, for the bundle."""
+        return {
+            "target": self.target,
+            "require": self.require,
+            "gates": list(self.gates),
+            "faults": list(self.faults),
+            "items": self.items,
+            "seed": self.seed,
+        }
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and ini key."""
+    group = parser.getgroup(GROUP, TITLE)
+    for flag, settings in _OPTIONS:
+        group.addoption(flag, **settings)
+    for name, kind, default, text in _INI:
+        parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
+
+
+def read_options(config: pytest.Config) -> Options:
+    """The values in force; raises pytest.UsageError with one sentence for one that cannot be."""
+    require = config.getoption("--spiral-require") or config.getini("spiral_require")
+    if require not in ("go", "conditional"):
+        raise pytest.UsageError(f"spiral_require is {require!r}; use go or conditional.")
+    return Options(
+        evidence=bool(config.getoption("--spiral-evidence")),
+        target=_first(config.getoption("--spiral-target"), config.getini("spiral_target")),
+        require=require,
+        gates=_listed(config.getoption("--spiral-gates")),
+        reports=_first(config.getoption("--spiral-reports"), config.getini("spiral_reports")),
+        faults=tuple(config.getoption("--spiral-fault")),
+        items=_whole(config, "items", 1),
+        seed=_whole(config, "seed", 0),
+        gate_files=tuple(config.getini("spiral_gate_files")),
+        secrets=_secret_values(config.getini("spiral_secrets")),
+    )
+
+
+def kept_environment() -> dict[str, str]:
+    """The environment variables that a bundle keeps: an allow list, so that no secret can slip in."""
+    return {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+
+
+def stages_named(config: pytest.Config, stages: Iterable[str]) -> tuple[str, ...]:
+    """The stages that `-m` names positively: true of the stage's marker alone, and false of none."""
+    text = str(config.getoption("markexpr") or "")
+    if not text:
+        return ()
+    from _pytest.mark.expression import Expression
+
+    words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text))
+    expression = Expression.compile(text)
+
+    def holds(name: str) -> bool:
+        return expression.evaluate(lambda word, /, **_: word == name)
+
+    if holds(""):
+        return ()
+    return tuple(stage for stage in sorted(set(stages) & words) if holds(stage))
+
+
+def _first(given: str | None, default: str) -> str:
+    return given if given is not None else default
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.strip() for one in (text or "").split(",") if one.strip()))
+
+
+def _whole(config: pytest.Config, name: str, least: int) -> int:
+    given = config.getoption(f"--spiral-{name}")
+    text = config.getini(f"spiral_{name}") if given is None else given
+    try:
+        number = int(text)
+    except ValueError:
+        raise pytest.UsageError(f"spiral_{name} is {text!r}; use a whole number.") from None
+    if number < least:
+        raise pytest.UsageError(f"--spiral-{name} is {number}; use a whole number from {least} up.")
+    return number
+
+
+def _secret_values(names: list[str]) -> tuple[str, ...]:
+    return tuple(os.environ[name] for name in names if os.environ.get(name))

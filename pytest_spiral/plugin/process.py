@@ -1,0 +1,115 @@
+"""What one pytest process holds: options, gates, facts, the rig, and (with evidence) its writer."""
+
+import itertools
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_spiral.model.gate import Plan
+from pytest_spiral.model.profile import Fact
+from pytest_spiral.model.record import Test
+from pytest_spiral.plugin.claims import Book
+from pytest_spiral.plugin.options import Options
+from pytest_spiral.profiles.probe import probe
+from pytest_spiral.run.recorder import Forget, Keeper
+from pytest_spiral.rules.redact import Redactor
+from pytest_spiral.rules.requirements import Outcome, evaluate, parse_requirement
+
+if TYPE_CHECKING:  # both bring most of the package with them, and plain pytest needs neither
+    from pytest_spiral.run.gate_run import Opened
+    from pytest_spiral.run.target import Rig
+    from pytest_spiral.run.writer import Writer
+
+
+@dataclass(slots=True)
+class Process:
+    """One process of a session. `writer` is None where no evidence is asked for."""
+
+    options: Options
+    book: Book
+    plan: Plan
+    name: str
+    redactor: Redactor
+    writer: "Writer | None" = None
+    opened: "Opened | None" = None
+    known: dict[str, Fact] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _rig: "Rig | None" = None
+
+    @property
+    def keeper(self) -> Keeper:
+        """Where records go."""
+        return self.writer if self.writer is not None else Forget()
+
+    def number(self) -> int:
+        """The next number of this process."""
+        return self.writer.number() if self.writer is not None else next(self._numbers)
+
+    @property
+    def rig(self) -> "Rig":
+        """The system under test as this process holds it."""
+        if self._rig is None:
+            from pytest_spiral.run.target import Rig
+
+            self._rig = Rig(
+                self.options.target,
+                self.options.faults,
+                self.options.seed,
+                self.keeper,
+                self.redactor.text,
+                lambda: secrets.token_hex(16),
+                self._keep_log,
+            )
+        return self._rig
+
+    def _keep_log(self, name: str, path: Path) -> None:
+        if self.writer is not None:
+            self.writer.keep_log(name, path)
+
+    def fact(self, name: str) -> Fact:
+        """The fact of that name, asked for once."""
+        if name not in self.known:
+            self.known[name] = probe(name)
+        return self.known[name]
+
+    def judge_requirement(self, text: str) -> Outcome:
+        """What a requirement comes to on this machine and target."""
+        requirement = parse_requirement(text)
+        facts: Mapping[str, Fact] = {name: self.fact(name) for name in requirement.names}
+        return evaluate(requirement, facts)
+
+    def unmet(self, requirements: tuple[str, ...]) -> list[tuple[str, Outcome]]:
+        """The requirements that do not hold, with what decided each."""
+        outcomes = [(text, self.judge_requirement(text)) for text in requirements]
+        return [(text, outcome) for text, outcome in outcomes if outcome.state != "met"]
+
+    def newly_lost(self, test: str) -> None:
+        """Look whether a component has died; remember it, so that later tests are blocked."""
+        if self._rig is not None:
+            self.blocked.update(self._rig.newly_lost(test))
+
+    def record(self, record: Test) -> None:
+        """Write that a test has run."""
+        if self.writer is not None:
+            self.writer.append(record)
+
+    def close_rig(self) -> None:
+        """Stop the system under test; keep its traces and logs."""
+        rig, self._rig = self._rig, None
+        if rig is None:
+            return
+        rig.close()
+        if self.writer is not None:
+            self.writer.keep_traces(rig.traces)
+
+
+def process_of(config: pytest.Config) -> Process | None:
+    """This process's state, or None where there is nothing to do."""
+    from pytest_spiral.plugin.keys import PROCESS
+
+    return config.stash.get(PROCESS, None)

@@ -1,0 +1,107 @@
+"""One item's way through a run: kept back where its requirement is not met, noted phase by phase, recorded."""
+
+import pytest
+
+from pytest_spiral.model.record import Test
+from pytest_spiral.plugin.keys import CLAIM, PROCESS, RAISED
+from pytest_spiral.plugin.process import Process
+
+_WHY_LENGTH = 2000
+_EMPTY: dict[str, str] = {}
+
+
+def keep_from_running(item: pytest.Item) -> None:
+    """Skip an item whose requirement is not met, or whose subject is lost, with an outcome of its own."""
+    process = item.config.stash[PROCESS]
+    claim = item.stash.get(CLAIM, None)
+    if claim is None:
+        return
+    unmet = process.unmet(claim.requirements)
+    if unmet:
+        text, outcome = unmet[0]
+        kind = "hardware-required" if outcome.cause == "hardware" else "environment-limited"
+        if outcome.state == "unknown":
+            kind = "environment-limited"
+        _keep(item, "limited", kind, f"{kind}: needs {text}; {outcome.reason}")
+    lost = sorted({one for criterion in claim.criteria for one in criterion.subjects} & process.blocked)
+    if lost:
+        _keep(item, "blocked", "blocked", f"blocked: {', '.join(lost)} was lost earlier in this run")
+
+
+def _keep(item: pytest.Item, raised: str, outcome: str, why: str) -> None:
+    item.stash[RAISED] = {"raised": raised, "phase": "setup", "why": why, "outcome": outcome}
+    pytest.skip(why)
+
+
+class Blocked(pytest.skip.Exception):
+    """Raised by `spiral.blocked(why)`: what this test needs of its subject does not work, so it proves nothing."""
+
+
+def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Remember what ended the item, the first time something does; a crash in teardown overrules a pass."""
+    noted = item.stash.get(RAISED, _EMPTY)
+    if "outcome" in noted and noted.get("phase") == call.when and report.skipped:
+        report.spiral_outcome = noted["outcome"]
+    duration = item.stash.setdefault(_DURATION, [0])
+    duration[0] += round(call.duration * 1e9)
+    if call.excinfo is None or (noted and noted.get("raised") not in ("xfail", "skip")):
+        return
+    raised = _raised(call.excinfo, item)
+    why = _sentence(call.excinfo)
+    item.stash[RAISED] = {"raised": raised, "phase": str(call.when), "why": why}
+    if raised == "blocked" and report.skipped:
+        report.spiral_outcome = "blocked"
+
+
+_DURATION: pytest.StashKey[list[int]] = pytest.StashKey()
+
+
+def _raised(excinfo: "pytest.ExceptionInfo[BaseException]", item: pytest.Item) -> str:
+    error = excinfo.value
+    if isinstance(error, Blocked):
+        return "blocked"
+    if isinstance(error, pytest.skip.Exception):
+        return "skip"
+    if isinstance(error, pytest.xfail.Exception):
+        return "xfail"
+    if isinstance(error, AssertionError | pytest.fail.Exception):
+        return "timeout" if "Timeout" in str(error)[:40] else "assertion"
+    if isinstance(error, KeyboardInterrupt | SystemExit | pytest.exit.Exception):
+        return "exit"
+    return "lost" if _target_lost(item) else "error"
+
+
+def _target_lost(item: pytest.Item) -> bool:
+    process: Process = item.config.stash[PROCESS]
+    process.newly_lost(item.nodeid)
+    claim = item.stash.get(CLAIM, None)
+    subjects = {one for criterion in claim.criteria for one in criterion.subjects} if claim else set()
+    return bool(subjects & process.blocked)
+
+
+def _sentence(excinfo: "pytest.ExceptionInfo[BaseException]") -> str:
+    text = excinfo.exconly(tryshort=True)
+    return text if len(text) <= _WHY_LENGTH else text[: _WHY_LENGTH - 1] + "…"
+
+
+def record_test(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Write the item's record, and name the one that starts next."""
+    process: Process = item.config.stash[PROCESS]
+    if process.writer is None:
+        return
+    noted = item.stash.get(RAISED, _EMPTY)
+    claim = item.stash.get(CLAIM, None)
+    if claim is not None and claim.criteria:
+        process.newly_lost(item.nodeid)
+    process.record(
+        Test(
+            id=item.nodeid,
+            criteria=claim.ids if claim else (),
+            raised=noted.get("raised", ""),  # type: ignore[arg-type]  # the words that this module writes
+            phase=noted.get("phase", ""),  # type: ignore[arg-type]
+            why=process.redactor.text(noted.get("why", "")) if noted else "",
+            needs=claim.requirements if claim else (),
+            duration_ns=item.stash.get(_DURATION, [0])[0],
+            next=nextitem.nodeid if nextitem is not None else "",
+        )
+    )

@@ -1,0 +1,203 @@
+"""Opening and sealing a run from pytest's side: in the controller, in xdist's workers, and without xdist."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_spiral.errors import SpiralError, UseError
+from pytest_spiral.model.evidence import BundleStart, Scope
+from pytest_spiral.model.profile import Profile
+from pytest_spiral.model.record import JournalHead
+from pytest_spiral.plugin.claims import Book, make_book, register_markers
+from pytest_spiral.plugin.keys import PROCESS
+from pytest_spiral.plugin.options import Options, kept_environment, read_options, stages_named
+from pytest_spiral.plugin.process import Process
+from pytest_spiral.rules.facts import stated_facts
+from pytest_spiral.rules.redact import Redactor
+from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
+
+WORKER_INPUT = "spiral_bundle"
+WORKER_OUTPUT = "spiral_head"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is an xdist worker."""
+    return hasattr(config, "workerinput")
+
+
+def is_controller(config: pytest.Config) -> bool:
+    """Whether this process hands its tests to xdist workers."""
+    return not is_worker(config) and getattr(config.option, "dist", "no") != "no" and bool(
+        getattr(config.option, "tx", None)
+    )
+
+
+def set_up(config: pytest.Config) -> None:
+    """Read gates and options; where evidence is asked for, open the run or join it."""
+    options = read_options(config)
+    files = load_gate_files(config.rootpath, options.gate_files)
+    book = make_book(config.rootpath, files) if files else None
+    register_markers(config, book)
+    if book is None and not options.evidence:
+        return
+    book = book or make_book(config.rootpath, ())
+    _refuse_unknown_gates(options, book)
+    stages = stages_named(config, book.stages)
+    plan = make_plan(files, stages, options.gates)
+    process = Process(options, book, plan, _name(config), Redactor(options.secrets))
+    config.stash[PROCESS] = process
+    if options.evidence and is_worker(config):
+        _join(config, process)
+    elif options.evidence and not config.option.collectonly:
+        _open(config, process, stages, files)
+    else:
+        _know_target(process)
+
+
+def _name(config: pytest.Config) -> str:
+    return str(config.workerinput["workerid"]) if is_worker(config) else "main"  # type: ignore[attr-defined]
+
+
+def _refuse_unknown_gates(options: Options, book: Book) -> None:
+    for name in options.gates:
+        if name not in book.gates:
+            raise UseError(f"--spiral-gates names {name!r}; known gates: {', '.join(sorted(book.gates)) or 'none'}.")
+
+
+def _know_target(process: Process) -> None:
+    """Without evidence the target is only described where some requirement asks what it states."""
+    from pytest_spiral.run.target import describe_target
+
+    wanted = {one.requires for one in process.book.criteria.values() if one.requires}
+    if process.options.target and any("clock." in text for text in wanted):
+        card = describe_target(process.options.target, process.options.faults, process.options.seed)
+        process.known.update(stated_facts(card))
+
+
+def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], files: tuple[GateFile, ...]) -> None:
+    from pytest_spiral.profiles.probe import detect
+    from pytest_spiral.run.gate_run import Request, open_run, slug_of
+    from pytest_spiral.run.target import describe_target
+
+    options, plan = process.options, process.plan
+    card = describe_target(options.target, options.faults, options.seed)
+    process.known.update(stated_facts(card))
+    profile = _with_needs(detect(), process)
+    chosen = {gate.id for gate in plan.gates}
+    cards = tuple(one for file in files for one in file.cards if one.id in chosen)
+    request = Request(
+        root=config.rootpath,
+        reports=_reports(config, options),
+        slug=slug_of(stages, options.gates),
+        plan=plan,
+        cards=cards,
+        scope=Scope(stages=stages, gates=options.gates, narrowed=_narrowed(config, process.book)),
+        target=card,
+        profile=profile,
+        argv=tuple(process.redactor.text(str(one)) for one in config.invocation_params.args),
+        options=options.named(),
+        ini={"spiral_gate_files": list(options.gate_files), "spiral_reports": options.reports},
+        environment=kept_environment(),
+        require="go" if options.require == "go" else "conditional",
+    )
+    opened = open_run(request)
+    process.opened = opened
+    process.writer = opened.writer("main", process.redactor)
+    process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
+    _point_allure(config, opened.folder)
+
+
+def _with_needs(profile: Profile, process: Process) -> Profile:
+    """The profile with every fact that a criterion of the bar asks for, so that one probe serves all processes."""
+    from pytest_spiral.rules.requirements import parse_requirement
+
+    known = {fact.name: fact for fact in profile.facts}
+    for criterion in process.plan.criteria():
+        for name in parse_requirement(criterion.requires).names if criterion.requires else ():
+            if name not in known and name not in process.known:
+                known[name] = process.fact(name)
+    return Profile(name=profile.name, facts=tuple(known[name] for name in sorted(known)))
+
+
+def _join(config: pytest.Config, process: Process) -> None:
+    import msgspec
+
+    from pytest_spiral.rules.canonical import digest
+    from pytest_spiral.run.gate_run import Opened
+
+    given = config.workerinput[WORKER_INPUT]  # type: ignore[attr-defined]
+    folder = Path(given)
+    data = (folder / "bundle.json").read_bytes()
+    start = msgspec.json.decode(data, type=BundleStart)
+    process.known.update({fact.name: fact for fact in start.profile.facts})
+    process.known.update(stated_facts(start.target))
+    process.opened = Opened(folder, start, digest(data))
+    process.writer = process.opened.writer(process.name, process.redactor)
+    _point_allure(config, folder)
+
+
+def _point_allure(config: pytest.Config, folder: Path) -> None:
+    """Allure's own results go into the bundle, unless the user sends them elsewhere."""
+    if hasattr(config.option, "allure_report_dir") and not config.option.allure_report_dir:
+        config.option.allure_report_dir = str(folder / "allure-results")
+
+
+def _reports(config: pytest.Config, options: Options) -> Path:
+    return config.rootpath / options.reports
+
+
+def _narrowed(config: pytest.Config, book: Book) -> tuple[str, ...]:
+    """What keeps tests out without narrowing the scope."""
+    found: list[str] = []
+    option = config.option
+    if getattr(option, "keyword", ""):
+        found.append(f"-k {option.keyword}")
+    found += [f"--deselect {one}" for one in getattr(option, "deselect", None) or ()]
+    found += [f"--ignore {one}" for one in getattr(option, "ignore", None) or ()]
+    found += [f"--{name}" for name in ("lf", "stepwise") if getattr(option, name, False)]
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        found += _paths_short(config, book)
+    return tuple(found)
+
+
+def _paths_short(config: pytest.Config, book: Book) -> list[str]:
+    """The paths given, where they leave out a folder with gates."""
+    given = [(config.invocation_params.dir / str(one).partition("::")[0]).resolve() for one in config.args]
+    whole = all(any(file.folder.resolve().is_relative_to(one) for one in given) for file in book.files)
+    exact = any("::" in str(one) for one in config.args)
+    return [] if whole and not exact else [str(one) for one in config.args]
+
+
+def check_collection(problems: list[str], config: pytest.Config) -> None:
+    """Stop the session on mistakes in what tests claim: exit status 4, all of them listed."""
+    if not problems:
+        return
+    text = "\n".join(problems)
+    if is_worker(config):
+        config.workeroutput["spiral_problems"] = text  # type: ignore[attr-defined]
+        return
+    raise pytest.UsageError(text)
+
+
+def finish(session: pytest.Session, heads: dict[str, JournalHead], exitstatus: int) -> Any:
+    """Close this process's part. In the controller: judge, write, seal; gives what was sealed, or None."""
+    process = session.config.stash.get(PROCESS, None)
+    if process is None:
+        return None
+    process.close_rig()
+    if process.writer is None or process.opened is None:
+        return None
+    from pytest_spiral.run.gate_run import end_of, seal_run
+
+    status = {2: "interrupted", 3: "crashed"}.get(int(exitstatus), "finished")
+    head = process.writer.close(end_of(status, int(exitstatus), heads))
+    if is_worker(session.config):
+        import msgspec
+
+        session.config.workeroutput[WORKER_OUTPUT] = msgspec.to_builtins(head)  # type: ignore[attr-defined]
+        return None
+    return seal_run(process.opened)
+
+
+__all__ = ["SpiralError", "check_collection", "finish", "is_controller", "is_worker", "set_up"]

@@ -1,0 +1,1 @@
+"""What this machine is, by asking it, and what a profile file declares it to be."""

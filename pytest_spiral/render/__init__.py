@@ -1,0 +1,1 @@
+"""Pure functions from values to text, pages and pictures: no I/O, no clock; every name and reason is escaped."""

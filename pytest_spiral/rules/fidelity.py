@@ -1,0 +1,78 @@
+"""Observed fidelity: what a subject's answers to its challenge prove, whatever it declares.
+
+Each challenge asks for something that a lesser thing cannot answer. The transcript is in the journal, so that the
+rule here gives the same answer years later.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from typing import Any
+
+from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.record import Challenge, SubjectSeen
+
+_PACE_TOLERANCE = 0.05
+_PACE_LEAST_NS = 200_000_000
+
+
+def _found_again(nonce: str, answers: Mapping[str, Any]) -> str:
+    """`found`: texts that a search returned; `audited`: texts' ids in the audit; the nonce must be in both."""
+    if not any(nonce in str(text) for text in answers.get("found", ())):
+        return "the item with the nonce was not found by search"
+    if answers.get("item") is None or answers["item"] not in answers.get("audited", ()):
+        return "the item with the nonce is not in the audit log"
+    return ""
+
+
+def _paced(nonce: str, answers: Mapping[str, Any]) -> str:  # noqa: ARG001 - time itself is the nonce here
+    """`readings`: pairs (frames, monotonic ns), with `rate` in Hz and `period` in frames; frames keep pace with time."""
+    readings = answers.get("readings", ())
+    rate, period = answers.get("rate", 0), answers.get("period", 0)
+    if len(readings) < 2 or rate <= 0 or period <= 0:
+        return "the stream gave no two readings of its frame counter"
+    if readings[-1][1] - readings[0][1] < _PACE_LEAST_NS:
+        return "the readings of the frame counter are too close together to show a pace"
+    if any(later[0] <= earlier[0] for earlier, later in pairwise(readings)):
+        return "the frame counter stands still"
+    elapsed = (readings[-1][1] - readings[0][1]) / 1e9
+    frames = readings[-1][0] - readings[0][0]
+    if abs(frames - elapsed * rate) > elapsed * rate * _PACE_TOLERANCE + 2 * period:
+        return f"{frames} frames in {elapsed:.3f} s do not keep the pace of {rate} Hz"
+    return ""
+
+
+def _certified(nonce: str, answers: Mapping[str, Any]) -> str:  # noqa: ARG001 - the handshake itself is fresh
+    """`services`: name → issuer of the certificate it showed; `authority`: digest of the run's CA; all must agree."""
+    services, authority = answers.get("services", {}), answers.get("authority")
+    if not services or not authority:
+        return "no service showed a certificate"
+    strangers = sorted(name for name, issuer in services.items() if issuer != authority)
+    return f"not a certificate of this run's authority: {', '.join(strangers)}" if strangers else ""
+
+
+CHALLENGES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
+    "nonce-item": _found_again,
+    "frame-pace": _paced,
+    "run-certificate": _certified,
+}
+
+
+def shortfall(challenge: Challenge) -> str:
+    """Why the answers do not prove the subject real; empty where they do. An unknown kind proves nothing."""
+    rule = CHALLENGES.get(challenge.kind)
+    if rule is None:
+        return f"no rule reads a challenge of kind {challenge.kind!r}"
+    try:
+        return rule(challenge.nonce, challenge.answers)
+    except (TypeError, KeyError, IndexError, ValueError) as error:
+        return f"the answers to the challenge cannot be read ({error})"
+
+
+def observed_fidelity(seen: SubjectSeen) -> Fidelity:
+    """The level that the subject showed.
+
+    Without a challenge: `undeclared`. A challenge not met: `stub`. A challenge met: the registered level.
+    """
+    if seen.challenge is None:
+        return Fidelity.UNDECLARED
+    return Fidelity.STUB if shortfall(seen.challenge) else seen.registered

@@ -1,0 +1,165 @@
+"""Reason codes: what can be wrong with a bundle, in words that never change; findings; and the verifier's limits."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from pytest_spiral.model.base import Value
+
+STEPS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        1: "layout",
+        2: "strict parsing",
+        3: "digests",
+        4: "attestation",
+        5: "journals",
+        6: "inventory",
+        7: "provenance",
+        8: "time",
+        9: "verdicts",
+        10: "controls",
+        11: "ledger",
+    }
+)
+"""The verifier's steps, in its order."""
+
+_SHOWN: Final = 160
+_PATH_SHOWN: Final = 300
+
+
+class Limits(Value, frozen=True, kw_only=True):
+    """How much a reader takes before it refuses; bytes where nothing else is said.
+
+    Source of the defaults: `docs/evidence-format.md`. `file` holds for every file that is hashed and not parsed as
+    one document (journals, samples, attachments, logs), `json` for a document that is parsed as a whole, `range`
+    for one range of a sample file.
+    """
+
+    depth: int = 32
+    journal_line: int = 64 * 1024
+    sample_line: int = 64 * 1024
+    range: int = 1024 * 1024
+    json: int = 64 * 1024 * 1024
+    files: int = 100_000
+    file: int = 1024 * 1024 * 1024
+
+
+class Reason(Value, frozen=True, kw_only=True):
+    """A stable code: the step that finds it, what it means, what to do about it.
+
+    `unsealed` marks the codes that say "not finished" rather than "not to be trusted".
+    """
+
+    code: str
+    step: int
+    meaning: str
+    remedy: str
+    unsealed: bool = False
+
+
+class Finding(Value, frozen=True, kw_only=True):
+    """One thing that does not add up. `path` is inside the bundle (empty: the whole of it), printable ASCII."""
+
+    step: int
+    code: str
+    path: str
+    sentence: str
+
+
+_AGAIN = "Get the bundle again from where it was sealed; if it is the same there, run the gate again."
+_RUN = "Run the gate again."
+_READ = "Verify with a higher limit if you expect a file of this size, else do not trust the bundle."
+_FORMAT = "Verify with a newer pytest-spiral if the bundle was written by one, else do not trust it."
+_RECOVER = "Recover the run or run the gate again; an unsealed run decides nothing."
+
+_TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
+    (1, "never-opened", "nothing was ever recorded here", _RUN),
+    (1, "artifact-missing", "a file is missing that must be there before others that are there", _AGAIN),
+    (1, "file-missing", "the manifest lists a file that is not there", _AGAIN),
+    (1, "file-extra", "a file is there that the manifest does not list", _AGAIN),
+    (1, "file-irregular", "a link, device, pipe or socket stands where a regular file belongs", _AGAIN),
+    (1, "file-unreadable", "the operating system does not let this file or folder be read", "Check its permissions."),
+    (1, "path-name", "a name has characters outside letters, digits, dot, underscore, hyphen", _AGAIN),
+    (1, "path-length", "a name or path is longer than the format allows", _AGAIN),
+    (1, "path-depth", "a file lies deeper than the format allows", _AGAIN),
+    (1, "path-device", "a name means a device on some systems", _AGAIN),
+    (1, "path-twin", "two names differ by upper and lower case only", _AGAIN),
+    (1, "manifest-order", "the manifest's paths are not in strict order", _AGAIN),
+    (1, "too-many-files", "the folder holds more files than the limit", _READ),
+    (2, "file-too-large", "a file is larger than the limit", _READ),
+    (2, "line-too-long", "a line is longer than the limit", _READ),
+    (2, "json-depth", "JSON is nested deeper than the limit", _READ),
+    (2, "json-encoding", "bytes are not UTF-8", _AGAIN),
+    (2, "json-syntax", "bytes are not JSON", _AGAIN),
+    (2, "json-duplicate-key", "an object has the same key twice", _AGAIN),
+    (2, "json-number", "a number is not finite, or too small or too large for a double", _AGAIN),
+    (2, "json-negative-zero", "a number is minus zero, which the format does not have", _AGAIN),
+    (2, "json-integer", "an integer is beyond 2^53 - 1, where JSON stops being exact", _AGAIN),
+    (2, "json-surrogate", "a text has half of a surrogate pair", _AGAIN),
+    (2, "not-canonical", "the bytes are not the canonical form (RFC 8785) of what they say", _AGAIN),
+    (2, "format-unknown", "the format or its version is not known here", _FORMAT),
+    (2, "record-unknown", "the kind of a journal record is not known here", _FORMAT),
+    (2, "field-wrong", "a field is missing, unknown, or of the wrong type", _FORMAT),
+    (2, "inventory-form", "inventory.json does not have one test a line", _AGAIN),
+    (3, "digest-mismatch", "a file is not the file that was sealed", _AGAIN),
+    (3, "plan-mismatch", "the plan is not the bar that the run registered", _AGAIN),
+    (3, "attachment-missing", "a record names an attachment that is not there", _AGAIN),
+    (3, "attachment-mismatch", "an attachment is not the file that its record describes", _AGAIN),
+    (5, "journal-missing", "a journal is missing that must be there", _AGAIN),
+    (5, "journal-unlisted", "a journal is there that the main journal's end does not list", _AGAIN),
+    (5, "journal-start", "a journal does not begin with its one start record", _AGAIN),
+    (5, "journal-foreign", "a journal belongs to another run or another process", _AGAIN),
+    (5, "journal-sequence", "a record is missing, doubled or out of order", _AGAIN),
+    (5, "journal-chain", "a record does not continue from the one before it", _AGAIN),
+    (5, "journal-time", "a journal's monotonic clock runs backward", _AGAIN),
+    (5, "journal-unended", "a journal has no end record: the process died or left by a back door", _RUN),
+    (5, "journal-after-end", "a journal goes on after its end record", _AGAIN),
+    (5, "journal-head", "a journal does not end where the main journal says it does", _AGAIN),
+    (5, "journal-torn", "a journal's last line is cut off", _AGAIN),
+    (5, "crash-unrecorded", "a worker did not end, and nothing records why", _RUN),
+    (5, "record-order", "a record refers to something that was not opened, or was closed before", _AGAIN),
+    (5, "samples-missing", "a record names a sample file that is not there", _AGAIN),
+    (5, "samples-unlisted", "a sample file is there that no record names", _AGAIN),
+    (5, "samples-foreign", "a sample file is named by a process that did not write it", _AGAIN),
+    (5, "samples-tiling", "the ranges of a sample file overlap or leave a gap", _AGAIN),
+    (5, "samples-digest", "samples are not the bytes that were recorded", _AGAIN),
+    (5, "samples-count", "a sample file has more or fewer samples than were recorded", _AGAIN),
+    (5, "samples-order", "samples are missing, doubled or out of order", _AGAIN),
+    (5, "samples-unclosed", "a measurement was never closed, although its process ended well", _AGAIN),
+    (6, "inventory-doubled", "a test was collected twice under one id", "Run without --keep-duplicates."),
+    (6, "inventory-not-run", "a selected test has neither run nor been kept from running", _RUN),
+    (6, "inventory-uncollected", "a test has run that was never collected", _AGAIN),
+    (6, "inventory-deselected", "a test has run that was deselected", _AGAIN),
+)
+
+_UNSEALED: Final[tuple[tuple[int, str, str, str], ...]] = (
+    (1, "unsealed-running", "the run is still going on", "Wait for it to end, then verify."),
+    (1, "unsealed-abandoned", "the run stopped before its tests were collected", _RECOVER),
+    (1, "unsealed-incomplete", "the run stopped before its end was recorded", _RECOVER),
+    (1, "unsealed-ended", "the run ended and was not sealed", _RECOVER),
+)
+
+REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
+    {
+        code: Reason(code=code, step=step, meaning=meaning, remedy=remedy, unsealed=unsealed)
+        for table, unsealed in ((_TABLE, False), (_UNSEALED, True))
+        for step, code, meaning, remedy in table
+    }
+)
+"""Every reason code of steps 1 to 6. A code never changes its meaning; new ones may be added."""
+
+
+def finding(code: str, path: str, sentence: str) -> Finding:
+    """A finding under a code of `REASONS`, in that code's step; KeyError for a code that is not there."""
+    return Finding(step=REASONS[code].step, code=code, path=shown(path, _PATH_SHOWN), sentence=sentence)
+
+
+def shown(text: object, most: int = _SHOWN) -> str:
+    """What a bundle says, safe to print: printable ASCII, everything else escaped, cut after `most` characters.
+
+    A bundle may be hostile, and its names and values end up in terminals and reports.
+    """
+    whole = str(text)
+    cut = whole[: most + 1]
+    plain = cut if cut.isascii() and cut.isprintable() else ascii(cut)[1:-1]
+    return plain if len(whole) <= most else f"{plain[:most]}..."

@@ -1,0 +1,139 @@
+"""Judging: a pure function from the bar and the evidence to verdicts, decisions and debts."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pytest_spiral.model.evidence import Evidence
+from pytest_spiral.model.gate import Criterion, Gate, GateCard, Plan
+from pytest_spiral.model.judgement import CriterionVerdict, Debt, GateDecision, Judgement, StageDecision
+from pytest_spiral.model.verdict import Decision, Verdict
+from pytest_spiral.rules.combine import combine, combine_stage
+from pytest_spiral.rules.judge.context import make_context
+from pytest_spiral.rules.judge.criterion import judge_criterion
+from pytest_spiral.rules.statistics import WORST_FIRST, Qualifier
+
+__all__ = ["judge", "scope_of"]
+
+
+def judge(evidence: Evidence) -> Judgement:
+    """Judge everything in scope.
+
+    Pure: the same evidence gives the same value, byte for byte once written canonically, on any machine at any time.
+    """
+    context = make_context(evidence)
+    gates = scope_of(evidence)
+    verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
+    partial = bool(evidence.bundle.scope.narrowed)
+    decisions = tuple(_decide(gate, verdicts, evidence, partial=partial) for gate in gates)
+    stages = _stages(gates, decisions, verdicts, partial=partial)
+    decision = None if partial else combine_stage([one.decision for one in decisions if one.decision is not None])
+    return Judgement(
+        run=evidence.bundle.run,
+        plan=evidence.bundle.plan,
+        rules=evidence.plan.rules,
+        target=evidence.bundle.target.name,
+        partial=partial,
+        decision=decision,
+        permission=decision.permission if decision else 0,
+        criteria=tuple(verdicts),
+        gates=decisions,
+        stages=stages,
+        debts=_debts(verdicts, evidence),
+        counts=_counts(str(one.verdict) for one in verdicts),
+        tests=_counts(one.raised or "passed" for one in evidence.tests),
+    )
+
+
+def scope_of(evidence: Evidence) -> tuple[Gate, ...]:
+    """The gates that this run set out to decide: those named, else those of the selected tests."""
+    scope, plan = evidence.bundle.scope, evidence.plan
+    if scope.gates or scope.stages:
+        return tuple(
+            gate
+            for gate in plan.gates
+            if (not scope.gates or gate.id in scope.gates) and (not scope.stages or gate.stage in scope.stages)
+        )
+    claimed = {name.partition(".")[0] for item in evidence.inventory.items if item.selected for name in item.criteria}
+    return tuple(gate for gate in plan.gates if gate.id in claimed)
+
+
+def _guarded(verdicts: list[CriterionVerdict], plan: Plan) -> list[CriterionVerdict]:
+    """A control that did not fail makes the criterion it guards invalid: its check was shown to be blind."""
+    blind = {
+        criterion.control.of: one
+        for one in verdicts
+        if (criterion := plan.criterion(one.id)).control is not None and one.reason == "control-did-not-fail"
+    }
+    return [_invalid(one, blind[one.id]) if one.id in blind else one for one in verdicts]
+
+
+def _invalid(one: CriterionVerdict, control: CriterionVerdict) -> CriterionVerdict:
+    return msgspec.structs.replace(
+        one,
+        verdict=Verdict.INVALID,
+        reason="control-did-not-fail",
+        sentence=f"its control {control.id} did not fail, so this check could not have failed: {control.sentence}",
+        cause="",
+    )
+
+
+def _blockers(gate: Gate, verdicts: Iterable[CriterionVerdict]) -> list[CriterionVerdict]:
+    return [one for one in verdicts if one.gate == gate.id and one.level == "blocker"]
+
+
+def _decide(gate: Gate, verdicts: list[CriterionVerdict], evidence: Evidence, *, partial: bool) -> GateDecision:
+    blockers = _blockers(gate, verdicts)
+    capped = tuple(one.id for one in blockers if Qualifier.SIMPLE_ACCEPTANCE in one.qualifiers)
+    cards: dict[str, GateCard] = {card.id: card for card in evidence.bundle.gates}
+    card = cards.get(gate.id)
+    decision = None if partial else combine([one.verdict for one in blockers], capped=bool(capped))
+    return GateDecision(
+        id=gate.id,
+        title=card.title if card else "",
+        owner=card.owner if card else "",
+        stage=gate.stage,
+        decision=decision,
+        capped=capped,
+    )
+
+
+def _stages(
+    gates: tuple[Gate, ...], decisions: tuple[GateDecision, ...], verdicts: list[CriterionVerdict], *, partial: bool
+) -> tuple[StageDecision, ...]:
+    found = []
+    for stage in dict.fromkeys(gate.stage for gate in gates if gate.stage):
+        own = [one.decision for one in decisions if one.stage == stage and one.decision is not None]
+        blockers = [one for gate in gates if gate.stage == stage for one in _blockers(gate, verdicts)]
+        standing = [one for one in blockers if one.verdict not in (Verdict.PASS, Verdict.INAPPLICABLE)]
+        weakest = min(standing, key=lambda one: WORST_FIRST.index(one.verdict), default=None)
+        decision: Decision | None = None if partial else combine_stage(own)
+        found.append(StageDecision(id=stage, decision=decision, weakest=weakest.id if weakest else ""))
+    return tuple(found)
+
+
+def _debts(verdicts: list[CriterionVerdict], evidence: Evidence) -> tuple[Debt, ...]:
+    """A blocker not judged for lack of environment is owed: by whom, until which gate, since when."""
+    cards = {one.id: one for card in evidence.bundle.gates for one in card.criteria}
+    return tuple(
+        Debt(
+            criterion=one.id,
+            requirement=one.requirement or f"fidelity {one.fidelity}",
+            cause=one.cause or "environment",
+            evidence=one.sentence,
+            owner=cards[one.id].owner if one.id in cards else "",
+            due=cards[one.id].due if one.id in cards else "",
+            since=evidence.bundle.opened,
+        )
+        for one in verdicts
+        if one.verdict is Verdict.ENVIRONMENT_LIMITED and one.level == "blocker"
+    )
+
+
+def _counts(words: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for word in words:
+        found[word] = found.get(word, 0) + 1
+    return dict(sorted(found.items()))
+
+

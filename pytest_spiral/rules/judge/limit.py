@@ -1,0 +1,273 @@
+"""Judging one limit on one population."""
+
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from pytest_spiral.model.gate import Criterion, Limit
+from pytest_spiral.model.judgement import LimitVerdict
+from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.judge.population import (
+    Population,
+    PopulationError,
+    counted,
+    events,
+    failures,
+    items,
+    numbers,
+    open_loop,
+    outcomes,
+)
+from pytest_spiral.rules.limits import bound_of
+from pytest_spiral.rules.statistics import (
+    Judged,
+    Qualifier,
+    Reason,
+    Timing,
+    judge_count,
+    judge_elapsed,
+    judge_equality,
+    judge_extreme,
+    judge_failures,
+    judge_mean,
+    judge_quantile_values,
+    judge_rate,
+)
+from pytest_spiral.rules.judge.sentences import limit_note, limit_sentence
+from pytest_spiral.rules.units import convert, parse_quantity
+
+_PICTURE_POINTS = 200
+
+
+def confidence_of(criterion: Criterion) -> Fraction | None:
+    """The declared confidence as an exact number; None for `none` and where the limit needs none."""
+    return None if criterion.confidence in (None, "none") else Fraction(Decimal(criterion.confidence))
+
+
+def judge_limit(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> LimitVerdict:
+    """Judge a limit on a population: never raises; what cannot be judged is invalid and says why."""
+    try:
+        judged = _JUDGES[limit.statistic](criterion, limit, population, facts)
+    except PopulationError as error:
+        return LimitVerdict(
+            limit=limit.text,
+            statistic=limit.statistic,
+            verdict=Verdict.INVALID,
+            reason=error.reason,
+            sentence=str(error),
+            unit=limit.unit or "",
+            where=population.where,
+        )
+    return limit_verdict(criterion, limit, judged, population)
+
+
+def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population: Population) -> LimitVerdict:
+    """The figures of a judged limit, as the summary keeps them."""
+    samples = population.first.samples
+    qualifiers = tuple(judged.qualifiers) + _marginal(criterion, limit, judged)
+    shown = LimitVerdict(
+        limit=limit.text,
+        statistic=limit.statistic,
+        verdict=judged.verdict,
+        reason=str(judged.reason or ""),
+        value=_finite(judged.value),
+        lower=_finite(judged.lower),
+        upper=_finite(judged.upper),
+        bound=_finite(judged.limit),
+        unit=_unit(limit),
+        samples=judged.samples or 0,
+        planned=criterion.plan_of(limit),
+        warm_up=sum(one.warm for one in samples),
+        failed=failures(one for one in samples if not one.warm),
+        margin=_margin(judged),
+        confidence=criterion.confidence or "",
+        where=population.where,
+        qualifiers=qualifiers,
+        picture=_picture(limit, population),
+    )
+    note = limit_note(criterion, limit, judged, population)
+    return _with(shown, sentence=limit_sentence(shown, judged), note=note)
+
+
+def _with(verdict: LimitVerdict, **changes: Any) -> LimitVerdict:
+    import msgspec
+
+    return msgspec.structs.replace(verdict, **changes)
+
+
+def _unit(limit: Limit) -> str:
+    """Shares are shown as shares of 1, whatever the bound is written in."""
+    return "1" if limit.statistic in ("rate", "mean") else limit.unit or ""
+
+
+def _finite(number: Any) -> float | int | None:
+    if number is None or (isinstance(number, float) and not math.isfinite(number)):
+        return None
+    if isinstance(number, Fraction) and number.denominator == 1:
+        return int(number)
+    return number if isinstance(number, int) else float(number)
+
+
+def _margin(judged: Judged) -> float | int | None:
+    if judged.limit is None or judged.direction is None:
+        return None
+    figure = judged.adverse_bound if judged.adverse_bound is not None else judged.value
+    if figure is None or not math.isfinite(figure):
+        return None
+    distance = Fraction(figure) - judged.limit
+    return _finite(distance if judged.direction == ">=" else -distance)
+
+
+def _marginal(criterion: Criterion, limit: Limit, judged: Judged) -> tuple[str, ...]:
+    """`marginal`: inside the limit, and outside the inner one that the margin draws."""
+    if criterion.margin is None or judged.verdict is not Verdict.PASS or limit.unit is None:
+        return ()
+    margin = _margin(judged)
+    wanted = parse_quantity(criterion.margin)
+    unit = _unit(limit)
+    return ("marginal",) if margin is not None and margin < convert(wanted.number, wanted.unit, unit) else ()
+
+
+def _picture(limit: Limit, population: Population) -> tuple[float, ...]:
+    """At most 200 values, sorted, evenly picked, in the limit's unit; empty where the samples are no numbers."""
+    if limit.statistic not in ("quantile", "min", "max", "mean") or limit.unit is None:
+        return ()
+    try:
+        found = numbers((one for one in population.first.samples if not one.warm), population.first, _unit(limit))
+    except PopulationError:
+        return ()
+    values = sorted(float(one) for one in found if math.isfinite(one))
+    if len(values) <= _PICTURE_POINTS:
+        return tuple(values)
+    step = (len(values) - 1) / (_PICTURE_POINTS - 1)
+    return tuple(values[round(at * step)] for at in range(_PICTURE_POINTS))
+
+
+def _planned(criterion: Criterion, limit: Limit, samples: int) -> int | None:
+    """The fixed plan; a census takes all there are, and at least as many as declared."""
+    plan = criterion.plan_of(limit)
+    return max(plan or 0, samples) if criterion.census else plan
+
+
+def _directed(limit: Limit, bound: Fraction) -> dict[str, Fraction]:
+    return {"at_least": bound} if limit.comparison == ">=" else {"at_most": bound}
+
+
+def _quantile(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    measurement = population.first
+    samples = counted(measurement, criterion, limit)
+    unit = limit.unit or ""
+    timed = any(one.ns is not None for one in samples)
+    resolution = convert(Fraction(measurement.resolution_ns), "ns", unit) if timed else Fraction(0)
+    judged = judge_quantile_values(
+        numbers(samples, measurement, unit),
+        Fraction(Decimal(limit.quantile or "0")),
+        **_directed(limit, bound_of(limit)),
+        confidence=confidence_of(criterion),
+        planned=criterion.plan_of(limit),
+        timing=Timing(resolution, None, criterion.sampling == "open-loop", open_loop(samples)),
+    )
+    return _in_blocks(criterion, judged, len({one.block for one in samples if one.block is not None}))
+
+
+def _in_blocks(criterion: Criterion, judged: Judged, blocks: int) -> Judged:
+    """A pass needs the declared number of blocks of fresh connections."""
+    if criterion.blocks <= blocks or judged.verdict is not Verdict.PASS:
+        return judged
+    from dataclasses import replace
+
+    return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=Reason.TOO_FEW_BLOCKS)
+
+
+def _rate(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    hits, total = outcomes(counted(population.first, criterion, limit), population.first)
+    return judge_rate(
+        hits,
+        total,
+        **_directed(limit, bound_of(limit, "1")),
+        confidence=confidence_of(criterion),
+        planned=criterion.plan_of(limit),
+    )
+
+
+def _mean(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    samples = counted(population.first, criterion, limit)
+    return judge_mean(
+        numbers(samples, population.first, "1"),
+        **_directed(limit, bound_of(limit, "1")),
+        confidence=confidence_of(criterion),
+        planned=criterion.plan_of(limit),
+    )
+
+
+def _failures(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    samples = counted(population.first, criterion, limit)
+    return judge_failures(failures(samples), len(samples), at_most=bound_of(limit), planned=_planned(criterion, limit, len(samples)))
+
+
+def _count(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    declared = parse_quantity(criterion.exposure or "")
+    samples = counted(population.first, criterion, limit)
+    if not samples:
+        return Judged(Verdict.INVALID, Reason.EMPTY, limit=bound_of(limit))
+    total, exposure = events(samples, population.first)
+    per = convert(Fraction(1), "h", declared.unit) if declared.unit in ("s", "min", "h", "ms") else Fraction(1)
+    return judge_count(
+        total, at_most=bound_of(limit), exposure=exposure, declared_exposure=declared.number, per=per
+    )
+
+
+def _extreme(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    measurement = population.first
+    samples = counted(measurement, criterion, limit)
+    unit = limit.unit or ""
+    timed = any(one.ns is not None for one in samples)
+    return judge_extreme(
+        numbers(samples, measurement, unit),
+        **_directed(limit, bound_of(limit)),
+        planned=_planned(criterion, limit, len(samples)),
+        resolution=convert(Fraction(measurement.resolution_ns), "ns", unit) if timed else Fraction(0),
+    )
+
+
+def _duration(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    measurement = population.first
+    found = numbers(counted(measurement, criterion, limit), measurement, limit.unit or "")
+    if len(found) != 1 or not math.isfinite(found[0]):
+        raise PopulationError("no-single-duration", f"{measurement.name} is one duration, and {len(found)} were taken")
+    uncertainty = convert(Fraction(measurement.resolution_ns), "ns", limit.unit or "s")
+    trusted = facts.get("clock.trusted", True) is not False
+    return judge_elapsed(found[0], uncertainty, **_directed(limit, bound_of(limit)), trusted=trusted)
+
+
+def _equal(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+    if len(population.measurements) != 2:
+        missing = [name for name in limit.measurements if name not in {one.name for one in population.measurements}]
+        raise PopulationError("one-sided", f"{' and '.join(missing)} was never measured, so there is nothing to compare")
+    left, right = (items(one) for one in population.measurements)
+    if not left and not right:
+        return Judged(Verdict.INVALID, Reason.EMPTY)
+    names = set(left) | set(right)
+    both = set(left) & set(right)
+    equal = sum(left[name] == right[name] and type(left[name]) is type(right[name]) for name in both)
+    listed = max(len(names), criterion.plan_of(limit) or 0)
+    if listed > (_planned(criterion, limit, len(names)) or 0):
+        return Judged(Verdict.INVALID, Reason.MORE_THAN_PLANNED, samples=len(names), planned=criterion.plan_of(limit))
+    return judge_equality(listed, equal=equal, unequal=len(both) - equal, missing=listed - len(both))
+
+
+_JUDGES: dict[str, Callable[[Criterion, Limit, Population, Mapping[str, Any]], Judged]] = {
+    "quantile": _quantile,
+    "rate": _rate,
+    "mean": _mean,
+    "failures": _failures,
+    "count": _count,
+    "min": _extreme,
+    "max": _extreme,
+    "duration": _duration,
+    "equal": _equal,
+}
+
+__all__ = ["Qualifier", "confidence_of", "judge_limit", "limit_verdict"]

@@ -1,0 +1,151 @@
+"""From measurements to populations: the samples that one limit is judged on, in the limit's unit."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from pytest_spiral.model.gate import Criterion, Limit
+from pytest_spiral.model.measurement import Measurement, Sample
+from pytest_spiral.rules.units import UnitError, convert
+
+
+class PopulationError(ValueError):
+    """Samples that cannot be judged as they stand; `reason` is a stable code."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        self.reason = reason
+        super().__init__(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """What one limit is judged on: the measurements of one test and one run block that it names, in its order."""
+
+    test: str
+    run: str
+    measurements: tuple[Measurement, ...]
+
+    @property
+    def where(self) -> str:
+        """How it is called beside other populations of the same limit."""
+        return f"{self.test} run {self.run}" if self.run else self.test
+
+    @property
+    def first(self) -> Measurement:
+        """The first measurement: the only one, save for `equal(a, b)`."""
+        return self.measurements[0]
+
+
+def populations(limit: Limit, measurements: Iterable[Measurement]) -> tuple[Population, ...]:
+    """Group the measurements that a limit names by test and run block, in order of first appearance."""
+    groups: dict[tuple[str, str], dict[str, Measurement]] = {}
+    for one in measurements:
+        if one.name in limit.measurements:
+            group = groups.setdefault((one.test, one.run), {})
+            if one.name in group:
+                raise PopulationError("measured-twice", f"{one.name} was measured twice in one run block of {one.test}")
+            group[one.name] = one
+    return tuple(
+        Population(test, run, tuple(group[name] for name in limit.measurements if name in group))
+        for (test, run), group in groups.items()
+    )
+
+
+def counted(measurement: Measurement, criterion: Criterion, limit: Limit) -> tuple[Sample, ...]:
+    """The samples without warm-up, which must be as long as declared (a limit with its own plan has none)."""
+    warm = sum(one.warm for one in measurement.samples)
+    declared = criterion.warm_up if limit.samples is None else 0
+    if warm != declared and measurement.samples:
+        raise PopulationError(
+            "warm-up-differs", f"{warm} warm-up samples of {measurement.name}, where {declared} are declared"
+        )
+    return tuple(one for one in measurement.samples if not one.warm)
+
+
+def numbers(samples: Iterable[Sample], measurement: Measurement, unit: str) -> list[Fraction | float]:
+    """Numbers in `unit`, in the order taken; a failed call is infinite. PopulationError for another kind of sample."""
+    from_ns = _scale("ns", unit, measurement)
+    from_own = _scale(measurement.unit, unit, measurement)
+    return [_number(one, measurement, from_ns, from_own) for one in samples]
+
+
+_Scale = Callable[[float | int], Fraction]
+
+
+def _scale(unit: str, into: str, measurement: Measurement) -> _Scale:
+    try:
+        factor = convert(Fraction(1), unit, into) if unit else None
+    except UnitError:
+        factor = None
+
+    def scaled(number: float) -> Fraction:
+        if factor is None:
+            raise PopulationError("wrong-unit", f"{measurement.name} is in {unit or 'no unit'}, not in {into}")
+        return Fraction(number) * factor
+
+    return scaled
+
+
+def _number(sample: Sample, measurement: Measurement, from_ns: _Scale, from_own: _Scale) -> Fraction | float:
+    if sample.failed is not None:
+        return math.inf
+    if sample.ns is not None:
+        _check_times(sample, measurement)
+        return from_ns(sample.ns)
+    if sample.value is not None:
+        return from_own(sample.value)
+    raise PopulationError("wrong-kind", f"sample {sample.n} of {measurement.name} is no number")
+
+
+def _check_times(sample: Sample, measurement: Measurement) -> None:
+    if sample.intended is None or sample.sent is None or sample.done is None:
+        if (sample.ns or 0) < 0:
+            raise PopulationError("time-order", f"sample {sample.n} of {measurement.name} took less than no time")
+        return
+    if not sample.intended <= sample.sent <= sample.done or sample.ns != sample.done - sample.intended:
+        raise PopulationError("time-order", f"the times of sample {sample.n} of {measurement.name} do not add up")
+
+
+def open_loop(samples: Iterable[Sample]) -> bool:
+    """Whether every sample was sent on a schedule: it carries when it was intended, sent and done."""
+    return all(one.intended is not None and one.sent is not None and one.done is not None for one in samples)
+
+
+def outcomes(samples: Iterable[Sample], measurement: Measurement) -> tuple[int, int]:
+    """(hits, samples) for a rate; PopulationError for samples that neither hit nor miss."""
+    hits = total = 0
+    for one in samples:
+        if one.ok is None and one.failed is None:
+            raise PopulationError("wrong-kind", f"sample {one.n} of {measurement.name} is neither hit nor miss")
+        hits += one.ok is True
+        total += 1
+    return hits, total
+
+
+def failures(samples: Iterable[Sample]) -> int:
+    """How many samples failed or missed."""
+    return sum(one.failed is not None or one.ok is False for one in samples)
+
+
+def events(samples: Iterable[Sample], measurement: Measurement) -> tuple[int, Fraction]:
+    """(events, exposure) of counting samples."""
+    total, exposure = 0, Fraction(0)
+    for one in samples:
+        if one.count is None or one.exposure is None:
+            raise PopulationError("wrong-kind", f"sample {one.n} of {measurement.name} does not count")
+        total += one.count
+        exposure += Fraction(one.exposure)
+    return total, exposure
+
+
+def items(measurement: Measurement) -> dict[str, object]:
+    """Listed items and what this side says of each; PopulationError for another kind, or an item listed twice."""
+    found: dict[str, object] = {}
+    for one in measurement.samples:
+        if one.item is None:
+            raise PopulationError("wrong-kind", f"sample {one.n} of {measurement.name} is no listed item")
+        if one.item in found:
+            raise PopulationError("item-twice", f"{measurement.name} lists {one.item!r} twice")
+        found[one.item] = one.seen
+    return found

@@ -1,0 +1,115 @@
+"""Plain sentences for judged limits: what was found, against what, and what it does not show."""
+
+from typing import Any
+
+from pytest_spiral.model.gate import Criterion, Limit
+from pytest_spiral.model.judgement import LimitVerdict
+from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.figures import format_against, format_number
+from pytest_spiral.rules.judge.population import Population, PopulationError, items
+from pytest_spiral.rules.statistics import Judged, Qualifier, Reason
+from pytest_spiral.rules.units import parse_quantity
+
+_NAMED = 3
+_REASONS = {
+    Reason.POINT_ONLY: "the figure clears the limit and its bound does not",
+    Reason.POINT_SHORT: "the figure misses the limit and its bound does not rule it out",
+    Reason.CANNOT_PASS: "no completion of the plan can pass",
+    Reason.TOO_FEW: "so few samples can prove nothing",
+    Reason.TOO_FEW_BLOCKS: "fewer blocks of fresh connections than declared",
+    Reason.RESOLUTION: "the clock is too coarse to tell",
+    Reason.RUN_NOT_PROVEN: "a run of the row does not pass alone",
+    Reason.ROW_SHORT: "too few unbroken runs in a row",
+    Reason.ROW_HUNTED: "so many runs were tried that such a row comes by chance",
+    Reason.LOST_SAMPLES: "announced samples never came, and they could decide",
+    Reason.MISSING_PART: "a listed item was not compared",
+    Reason.VIRTUAL_CLOCK: "the time passed on a clock that can be set",
+    Reason.EMPTY: "there are no samples",
+    Reason.NOT_A_NUMBER: "a sample is not a number",
+    Reason.OUT_OF_RANGE: "a score lies outside 0 to 1",
+    Reason.MORE_THAN_PLANNED: "more samples than were declared",
+    Reason.COARSE_TIMER: "the timer's resolution is over a tenth of the limit",
+    Reason.CLOSED_LOOP: "a promise of response time needs an open loop, and these calls waited for each other",
+}
+
+
+def limit_sentence(shown: LimitVerdict, judged: Judged) -> str:
+    """One sentence: the figure against its limit, and why that is not a plain pass or fail."""
+    figure = _figure(shown)
+    reason = _reason(shown, judged)
+    return f"{figure}: {reason}" if figure and reason else figure or reason
+
+
+def _figure(shown: LimitVerdict) -> str:
+    count = f"{shown.samples:,}"
+    if shown.statistic == "failures" and shown.value is not None:
+        return f"{shown.value:,} of {count} failed"
+    if shown.statistic == "equal" and shown.value is not None:
+        return f"{shown.value:,} of {count} compared items differ"
+    if shown.value is None or shown.bound is None:
+        return ""
+    unit = f" {shown.unit}" if shown.unit not in ("", "1") else ""
+    value, limit = format_against(shown.value, shown.bound)
+    return f"{value}{unit} against {limit}{unit}"
+
+
+def _reason(shown: LimitVerdict, judged: Judged) -> str:
+    if shown.verdict is Verdict.PASS:
+        return ""
+    if judged.reason == Reason.INCOMPLETE:
+        more = format_number(judged.more_needed) if judged.more_needed is not None else "some"
+        return f"inconclusive (incomplete), {more} more"
+    return _REASONS.get(Reason(judged.reason), str(judged.reason)) if judged.reason else ""
+
+
+def limit_note(criterion: Criterion, limit: Limit, judged: Judged, population: Population) -> str:
+    """What stands beside the verdict: what a clean count shows, how calls were sent, which items differ."""
+    notes: list[str] = []
+    if limit.statistic == "count":
+        notes.append(_shows(criterion, judged))
+    if limit.statistic == "quantile" and any(one.ns is not None for one in population.first.samples):
+        notes.append("response time (open loop)" if criterion.sampling == "open-loop" else "service time (closed loop)")
+    if limit.statistic == "equal":
+        notes.append(_differing(population))
+    if Qualifier.INDEPENDENCE_ASSUMED in judged.qualifiers:
+        notes.append("independence assumed")
+    return "; ".join(note for note in notes if note)
+
+
+def _shows(criterion: Criterion, judged: Judged) -> str:
+    """`0 in 20 s shows at most 539 an hour` (statistics.md, rule 10)."""
+    figures: dict[str, Any] = dict(judged.shown)
+    upper, exposure = figures.get("upper_rate"), criterion.exposure
+    if upper is None or exposure is None or judged.value is None:
+        return ""
+    hourly = parse_quantity(exposure).unit in ("ms", "s", "min", "h")
+    per = "an hour" if hourly else f"per {parse_quantity(exposure).unit}"
+    shown = f"{upper:.0f}" if upper >= 10 else f"{upper:.3g}"  # noqa: PLR2004 - whole numbers read best from ten up
+    return f"{judged.value} in {exposure} shows at most {shown} {per}"
+
+
+def _differing(population: Population) -> str:
+    if len(population.measurements) != 2:  # noqa: PLR2004 - two sides
+        return ""
+    try:
+        left, right = (items(one) for one in population.measurements)
+    except PopulationError:
+        return ""
+    absent = object()
+    names = sorted(name for name in {**left, **right} if left.get(name, absent) != right.get(name, absent))
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"differing: {', '.join(names[:_NAMED])}{more}"
+
+
+def row_sentence(
+    criterion: Criterion, judged: Judged, runs: "list[LimitVerdict | None]", worst: LimitVerdict
+) -> str:
+    """How a row of runs came out, with its denominator."""
+    passed = sum(one is not None and one.verdict is Verdict.PASS for one in runs)
+    tally = f"{passed} of {len(runs)} runs pass, {criterion.consecutive} in a row are needed"
+    if judged.verdict is Verdict.PASS:
+        return f"{tally}; worst {worst.sentence}"
+    reason = _REASONS.get(Reason(judged.reason), "") if judged.reason else "a run of the row failed"
+    return f"{tally}: {reason}; worst {worst.sentence}"

@@ -1,0 +1,116 @@
+"""Asking a subject what a lesser thing cannot answer. `rules.fidelity` reads the transcripts made here."""
+
+import hashlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_spiral.errors import ExchangeError
+from pytest_spiral.model.exchange import Request
+from pytest_spiral.model.record import Challenge
+from pytest_spiral.model.target import Component
+from pytest_spiral.run import clock
+from pytest_spiral.transports import open_transport
+
+_TRIES = 3
+_LOOK_BACK = 50
+_PACE_S = 0.4
+_CONNECT_S = 5.0
+
+
+def challenge(component: Component, nonce: str) -> Challenge | None:
+    """Challenge a component by its name; None where no challenge is known for it.
+
+    A component that breaks under the challenge has answered nothing: the transcript says what happened.
+    """
+    known = _BY_NAME.get(component.name)
+    if known is None:
+        return None
+    kind, ask = known
+    try:
+        answers = ask(component, nonce)
+    except (ExchangeError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        answers = {"broke": f"{type(error).__name__}: {error}"[:500]}
+    return Challenge(kind=kind, nonce=nonce, answers=answers)
+
+
+def _nonce_item(component: Component, nonce: str) -> dict[str, Any]:
+    """Add an item that nobody could foresee, search for it, and read the audit log where it must stand."""
+    item, text = f"challenge-{nonce}", f"challenge item {nonce}"
+    with open_transport("rest", component.endpoints["rest"]) as rest:
+        held = int(_call(rest.exchange, "vector_status", {})["items"])
+        _call(rest.exchange, "vector_add_items", {"items": [{"id": item, "text": text}]})
+        found = _call(rest.exchange, "vector_search", {"text": text, "top_n": 3})
+        audit = _call(rest.exchange, "vector_audit", {"after": max(0, held - _LOOK_BACK), "limit": 2 * _LOOK_BACK})
+    return {
+        "item": item,
+        "found": [str(one.get("text", "")) for one in found.get("results", [])],
+        "audited": [str(row.get("item")) for row in audit.get("rows", []) if row.get("item") == item],
+    }
+
+
+def _call(exchange: Callable[[Request], Any], operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Call, and call again where the subject fails a call now and then: the challenge asks what it is, not how well."""
+    for left in reversed(range(_TRIES)):
+        try:
+            answer: dict[str, Any] = exchange(Request(operation=operation, payload=payload, deadline_s=10.0)).payload
+        except ExchangeError:
+            if not left:
+                raise
+        else:
+            return answer
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _frame_pace(component: Component, nonce: str) -> dict[str, Any]:  # noqa: ARG001 - time is the nonce
+    """Read the frame counter of a running stream a few times: it must keep pace with monotonic time."""
+    facts = component.ask("stream.start")
+    try:
+        pause = threading.Event()
+        readings: list[list[int]] = []
+        for _ in range(3):
+            pause.wait(_PACE_S / 2)
+            now = component.ask("frames")
+            readings.append([int(now["frames_rendered"]), int(now["mono_ns"])])
+    finally:
+        component.ask("stream.stop")
+    return {"readings": readings, "rate": facts["sample_rate"], "period": facts["period_frames"]}
+
+
+def _run_certificate(component: Component, nonce: str) -> dict[str, Any]:  # noqa: ARG001 - each handshake is fresh
+    """Shake hands with each service and see whether this run's authority vouches for its certificate."""
+    authority = ""
+    services: dict[str, str] = {}
+    for name, endpoint in sorted(component.endpoints.items()):
+        authority = _digest(Path(endpoint["ca"]))
+        services[name] = authority if _vouched(endpoint) else "unverified"
+    return {"services": services, "authority": authority, "seen_ns": clock.mono_ns()}
+
+
+def _vouched(endpoint: Any) -> bool:
+    context = ssl.create_default_context(cafile=endpoint["ca"])
+    context.load_cert_chain(endpoint["cert"], endpoint["key"])
+    host, _, port = str(endpoint["address"]).removeprefix("https://").rpartition(":")
+    try:
+        with (
+            socket.create_connection((host, int(port)), timeout=_CONNECT_S) as plain,
+            context.wrap_socket(plain, server_hostname=host) as secured,
+        ):
+            return bool(secured.getpeercert())
+    except ssl.SSLError:
+        return False
+
+
+def _digest(certificate: Path) -> str:
+    der = ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="ascii"))
+    return "sha256:" + hashlib.sha256(der).hexdigest()
+
+
+_BY_NAME: dict[str, tuple[str, Callable[[Component, str], dict[str, Any]]]] = {
+    "memory": ("nonce-item", _nonce_item),
+    "sonic": ("frame-pace", _frame_pace),
+    "connectors": ("run-certificate", _run_certificate),
+}

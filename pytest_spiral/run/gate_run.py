@@ -1,0 +1,140 @@
+"""A run with evidence, from the first file to the seal; without pytest."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+import pytest_spiral
+from pytest_spiral.evidence.read import read_evidence
+from pytest_spiral.evidence.seal import write_manifest
+from pytest_spiral.evidence.store import create_bundle, write_once
+from pytest_spiral.model.evidence import BundleStart, Evidence, Scope, TargetCard
+from pytest_spiral.model.gate import GateCard, Plan
+from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.model.profile import Profile
+from pytest_spiral.model.record import End, JournalHead
+from pytest_spiral.render.allure import ALLURERC
+from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
+from pytest_spiral.rules.canonical import canonical_bytes, digest
+from pytest_spiral.rules.judge import judge
+from pytest_spiral.rules.paths import run_id
+from pytest_spiral.rules.redact import Redactor
+from pytest_spiral.run import clock, opening
+from pytest_spiral.run.allure import write_allure
+from pytest_spiral.run.writer import Writer
+
+SEALED = "sealed, E0: hashes only"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run with evidence is started with."""
+
+    root: Path
+    reports: Path
+    slug: str
+    plan: Plan
+    cards: tuple[GateCard, ...]
+    scope: Scope
+    target: TargetCard
+    profile: Profile
+    argv: tuple[str, ...]
+    options: Mapping[str, Any]
+    ini: Mapping[str, Any]
+    environment: Mapping[str, str]
+    require: Literal["go", "conditional"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A bundle that was begun: what a worker must know to write into it."""
+
+    folder: Path
+    start: BundleStart
+    first_prev: str
+
+    def writer(self, process: str, redactor: Redactor) -> Writer:
+        """This process's way to write."""
+        return Writer(self.folder, process, self.first_prev, self.start.nonce, redactor)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A run that was judged and sealed."""
+
+    folder: Path
+    evidence: Evidence
+    judgement: Judgement
+
+
+def open_run(request: Request) -> Opened:
+    """Create the bundle's folder, register the bar, write `bundle.json`. Raises EvidenceError or UseError."""
+    opened = clock.wall_us()
+    nonce = secrets.token_hex(16)
+    plan_bytes = canonical_bytes(msgspec.to_builtins(request.plan))
+    folder = create_bundle(request.reports / request.slug, run_id(opened, request.slug, nonce))
+    start = BundleStart(
+        run=folder.name,
+        nonce=nonce,
+        opened=opened,
+        plan=digest(plan_bytes),
+        target=request.target,
+        scope=request.scope,
+        profile=request.profile,
+        argv=request.argv,
+        options=dict(request.options),
+        ini=dict(request.ini),
+        environment=dict(request.environment),
+        packages=opening.packages(),
+        git=opening.git_state(request.root),
+        plugin=opening.code_digests(request.root, Path(pytest_spiral.__file__).parent),
+        gates=request.cards,
+        require=request.require,
+    )
+    write_once(folder / "plan.json", plan_bytes)
+    data = msgspec.json.encode(start) + b"\n"
+    write_once(folder / "bundle.json", data)
+    return Opened(folder, start, digest(data))
+
+
+def seal_run(opened: Opened) -> Sealed:
+    """Read back what was written, judge it, write what is derived, and seal. The journals must be closed."""
+    evidence = read_evidence(opened.folder)
+    judgement = judge(evidence)
+    write_derived(opened.folder, evidence, judgement)
+    write_manifest(opened.folder)
+    return Sealed(opened.folder, evidence, judgement)
+
+
+def write_derived(folder: Path, evidence: Evidence, judgement: Judgement) -> None:
+    """Write summary.json, the pages for people, and the Allure results."""
+    write_once(folder / "summary.json", summary_bytes(judgement))
+    pages = {
+        "summary.md": render_summary_markdown(judgement, evidence.plan, evidence.bundle),
+        "change_notes.md": render_change_notes(judgement, evidence.bundle),
+        "allurerc.mjs": ALLURERC,
+    }
+    for name, text in pages.items():
+        write_once(folder / name, text.encode())
+    write_allure(folder, evidence, judgement)
+
+
+def summary_bytes(judgement: Judgement) -> bytes:
+    """The canonical bytes of `summary.json`."""
+    return canonical_bytes(msgspec.to_builtins(judgement)) + b"\n"
+
+
+def end_of(status: str, exit_status: int, workers: Mapping[str, JournalHead]) -> End:
+    """The main journal's last record."""
+    word: Any = status
+    return End(status=word, exit_status=exit_status, workers=dict(workers))
+
+
+def slug_of(stages: Sequence[str], gates: Sequence[str]) -> str:
+    """The word that names a run: its stages, else its gates, else `run`."""
+    words = list(stages) or [gate.lower() for gate in gates]
+    return "-".join(words)[:60] or "run"

@@ -1,0 +1,44 @@
+"""What a bundle says of its own making, gathered once at the start."""
+
+import hashlib
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+_GIT_TIMEOUT_S = 5.0
+
+
+def packages() -> dict[str, str]:
+    """Installed distributions, name → version, sorted by name."""
+    found = {str(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
+    return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))
+
+
+def git_state(root: Path) -> dict[str, Any]:
+    """Commit, its time (seconds since 1970), and whether the tree is dirty; `why` where git does not say."""
+    try:
+        commit, stamp = _git(root, "log", "-1", "--format=%H %ct").split()
+        changes = _git(root, "status", "--porcelain", "--untracked-files=normal")
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        return {"why": f"git does not say: {type(error).__name__}"}
+    return {"commit": commit, "committed": int(stamp), "dirty": bool(changes.strip())}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, check=True, timeout=_GIT_TIMEOUT_S, text=True
+    )
+    return done.stdout
+
+
+def code_digests(root: Path, package: Path) -> dict[str, str]:
+    """Digest of this plugin's source files, and of the root folder's conftest.py where there is one."""
+    whole = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        whole.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    digests = {"pytest_spiral": f"sha256:{whole.hexdigest()}"}
+    conftest = root / "conftest.py"
+    if conftest.is_file():
+        digests["conftest.py"] = f"sha256:{hashlib.sha256(conftest.read_bytes()).hexdigest()}"
+    return digests

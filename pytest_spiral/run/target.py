@@ -1,0 +1,280 @@
+"""The system under test of one process: found by name, started when first used, challenged, stopped."""
+
+import difflib
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from pytest_spiral.errors import TargetError, TargetLostError
+from pytest_spiral.model.evidence import TargetCard
+from pytest_spiral.model.exchange import Exchange
+from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.record import SubjectSeen, TargetLost
+from pytest_spiral.model.target import Component, Running, Start
+from pytest_spiral.run import clock
+from pytest_spiral.run.challenge import challenge
+from pytest_spiral.run.recorder import Keeper
+from pytest_spiral.transports import open_transport
+from pytest_spiral.transports.base import Transport
+from pytest_spiral.transports.wrap import Recording
+
+GROUP = "spiral.targets"
+
+
+def find_target(name: str) -> Start:
+    """The target's start function, by entry point; raises TargetError with what there is instead."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in found:
+        close = difflib.get_close_matches(name, found, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"installed targets: {', '.join(sorted(found)) or 'none'}."
+        raise TargetError(f"there is no target {name!r}; {hint}")
+    try:
+        start: Start = found[name].load()
+    except ImportError as error:
+        raise TargetError(
+            f"target {name!r} cannot be loaded ({error}). Remedy: pip install 'pytest-spiral[{name}]'."
+        ) from error
+    return start
+
+
+class Subject:
+    """One component of the target in a test's hands."""
+
+    def __init__(self, component: Component, rig: "Rig", target: "Target") -> None:
+        self._component = component
+        self._rig = rig
+        self._target = target
+        self._open: dict[tuple[str, str], Transport] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """How the target calls it."""
+        return self._component.name
+
+    @property
+    def version(self) -> str:
+        """The version it states."""
+        return self._component.version
+
+    @property
+    def endpoints(self) -> Mapping[str, Mapping[str, Any]]:
+        """Endpoints that a transport can open."""
+        return self._component.endpoints
+
+    def ask(self, op: str, **arguments: Any) -> Any:
+        """Do what an operator of the rig does. A dead component raises TargetLostError."""
+        try:
+            return self._component.ask(op, **arguments)
+        except RuntimeError as error:
+            self._target.check()
+            raise TargetLostError(f"{self.name} did not answer {op!r}: {error}") if self._target.lost else error from error
+
+    def transport(self, kind: Literal["rest", "grpc"], service: str = "", *, fresh: bool = False) -> Transport:
+        """A recording transport to this component (or one of its services); `fresh` opens a new connection."""
+        endpoint = f"{service}.{kind}" if service else kind
+        if endpoint not in self._component.endpoints:
+            raise TargetError(f"{self.name} has no endpoint {endpoint!r}; it has {', '.join(self._component.endpoints)}.")
+        if fresh:
+            return self._connect(kind, endpoint, service)
+        with self._lock:
+            if (kind, service) not in self._open:
+                self._open[kind, service] = self._connect(kind, endpoint, service)
+            return self._open[kind, service]
+
+    def _connect(self, kind: Literal["rest", "grpc"], endpoint: str, service: str) -> Transport:
+        inner = open_transport(kind, self._component.endpoints[endpoint])
+        where = service or self.name
+
+        def keep(exchange: Exchange) -> None:
+            self._rig.traces.setdefault((where, kind), []).append(exchange)
+
+        return Recording(inner, keep, clock.mono_ns, self._rig.redact)
+
+    def close(self) -> None:
+        """Close the transports that were opened and kept."""
+        for transport in self._open.values():
+            transport.close()
+        self._open.clear()
+
+
+class Target:
+    """A started target: `target.memory` is its component of that name, started on first use.
+
+    `aside` names a second target, which is not under test; it is challenged once, when it is stopped, so that a
+    test can shape it before anything is in it.
+    """
+
+    def __init__(self, running: Running, rig: "Rig", aside: str = "") -> None:
+        self._running = running
+        self._rig = rig
+        self._aside = aside
+        self._subjects: dict[str, tuple[Component, Subject]] = {}
+        self._lock = threading.Lock()
+        self.lost: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The target's name."""
+        return self._running.name
+
+    @property
+    def facts(self) -> Mapping[str, bool | int | float | str]:
+        """Facts that the target states."""
+        return self._running.facts
+
+    def __getattr__(self, name: str) -> Subject:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._running.components:
+            raise AttributeError(f"target {self._running.name!r} has no component {name!r}")
+        with self._lock:
+            if name not in self._subjects:
+                component = self._running.component(name)
+                self._subjects[name] = (component, Subject(component, self._rig, self))
+                if not self._aside:
+                    self._see(component, "start")
+            return self._subjects[name][1]
+
+    def _see(self, component: Component, when: Literal["start", "end"]) -> None:
+        self._rig.keeper.append(
+            SubjectSeen(
+                subject=component.name,
+                when=when,
+                identity=component.identity,
+                version=component.version,
+                digest=component.digest,
+                registered=Fidelity(self._running.fidelity),
+                challenge=challenge(component, self._rig.nonce()),
+                control=self._aside,
+            )
+        )
+
+    def check(self) -> Sequence[str]:
+        """Names of components that have died since the last look; remembered in `lost`."""
+        new = tuple(name for name in self._running.lost() if name not in self.lost)
+        self.lost += new
+        return new
+
+    def close(self) -> list[tuple[str, Path]]:
+        """Challenge what is still alive once more, stop it all; gives (component, log) of each that keeps a log."""
+        dead = set(self._running.lost())
+        for name, (component, subject) in self._subjects.items():
+            subject.close()
+            if name not in dead:
+                self._see(component, "end")
+        self._running.stop()
+        return [(name, component.log) for name, (component, _) in self._subjects.items() if component.log]
+
+
+class Rig:
+    """Everything of the system under test that one process holds. Nothing starts before it is used."""
+
+    def __init__(  # noqa: PLR0913 - the edges of one object, each handed in
+        self,
+        name: str,
+        faults: Sequence[str],
+        seed: int,
+        keeper: Keeper,
+        redact: Callable[[str], str],
+        nonce: Callable[[], str],
+        keep_log: Callable[[str, Path], None],
+    ) -> None:
+        self._name = name
+        self._faults = tuple(faults)
+        self._seed = seed
+        self.keeper = keeper
+        self.redact = redact
+        self.nonce = nonce
+        self.traces: dict[tuple[str, str], list[Exchange]] = {}
+        self._keep_log = keep_log
+        self._target: Target | None = None
+        self._folders: list[Path] = []
+        self._seconds = 0
+
+    @property
+    def target(self) -> Target:
+        """The target under test, started on first use; raises TargetError where none is named or it does not start."""
+        if self._target is None:
+            self._target = self._start(self._faults, "")
+        return self._target
+
+    def _start(self, faults: Sequence[str], aside: str) -> Target:
+        if not self._name:
+            raise TargetError(
+                "this test needs a target, and none is named. Remedy: pytest --spiral-target sandbox, or the ini "
+                "`spiral_target`."
+            )
+        folder = Path(tempfile.mkdtemp(prefix="spiral-target-"))
+        self._folders.append(folder)
+        try:
+            running = find_target(self._name)(faults, self._seed, folder)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise TargetError(f"target {self._name!r} does not start: {error}") from error
+        return Target(running, self, aside)
+
+    @contextmanager
+    def second(self, faults: Sequence[str], control: str) -> Iterator[Target]:
+        """A second target, with the fault of a control block or with none; stopped when the block ends."""
+        self._seconds += 1
+        target = self._start(faults, control or f"second-{self._seconds}")
+        try:
+            yield target
+        finally:
+            self._finish(target, f"second-{self._seconds}-")
+
+    def newly_lost(self, test: str) -> Sequence[str]:
+        """Record components that died, each once; gives their names."""
+        if self._target is None:
+            return ()
+        new = self._target.check()
+        for name in new:
+            self.keeper.append(TargetLost(subject=name, test=test, why=f"the process of {name} has ended"))
+        return new
+
+    @property
+    def lost(self) -> Sequence[str]:
+        """Components that have died so far."""
+        return self._target.lost if self._target else ()
+
+    def _finish(self, target: Target, prefix: str) -> None:
+        for name, log in target.close():
+            self._keep_log(f"{prefix}{name}.log", log)
+
+    def close(self) -> None:
+        """Stop everything and remove the working folders, keys included. May be called twice."""
+        target, self._target = self._target, None
+        try:
+            if target is not None:
+                self._finish(target, "")
+        finally:
+            for folder in self._folders:
+                shutil.rmtree(folder, ignore_errors=True)
+            self._folders.clear()
+
+
+def describe_target(name: str, faults: Sequence[str], seed: int) -> TargetCard:
+    """What the target states of itself, without starting a component; raises TargetError. Empty name: an empty card."""
+    if not name:
+        return TargetCard()
+    folder = Path(tempfile.mkdtemp(prefix="spiral-target-"))
+    try:
+        running = find_target(name)(faults, seed, folder)
+        card = TargetCard(
+            name=running.name,
+            fidelity=Fidelity(running.fidelity),
+            facts=dict(running.facts),
+            faults=tuple(faults),
+            seed=seed,
+        )
+        running.stop()
+    except (RuntimeError, ValueError, OSError) as error:
+        raise TargetError(f"target {name!r} does not start: {error}") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return card

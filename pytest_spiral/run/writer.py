@@ -1,0 +1,97 @@
+"""One process's writing into a bundle: its journal, its sample files, its attachments."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+
+from pytest_spiral.evidence.journal import Journal
+from pytest_spiral.evidence.samples import SampleFile
+from pytest_spiral.evidence.store import write_once
+from pytest_spiral.model.base import Value
+from pytest_spiral.model.exchange import Exchange
+from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened, Start
+from pytest_spiral.run import clock
+from pytest_spiral.rules.redact import Redactor
+
+TRACE_LIMIT = 200
+LOG_LIMIT = 8 * 2**20
+
+
+class Writer:
+    """Keeps what one process records. `process` is `main` or the name of an xdist worker."""
+
+    def __init__(self, folder: Path, process: str, first_prev: str, nonce: str, redactor: Redactor) -> None:
+        self.folder = folder
+        self.process = process
+        self._redactor = redactor
+        self._numbers = 0
+        self.journal = Journal(
+            folder / "journal" / f"{process}.jsonl", first_prev, process, nonce, clock.wall_us, clock.stopwatch(),
+            refuse=redactor.refuse,
+        )  # fmt: skip
+        self.journal.append(Start(process=process, nonce=nonce))
+
+    def number(self) -> int:
+        """The next number of this process, from 1: for sample files, runs and attachments."""
+        self._numbers += 1
+        return self._numbers
+
+    def append(self, record: Value) -> None:
+        """Write one record to the journal."""
+        self.journal.append(record)
+
+    def open_samples(self, opened: MeasureOpened) -> SampleFile:
+        """Begin the sample file of a measurement."""
+        return SampleFile(self.folder, opened.file, self.journal, refuse=self._redactor.refuse)
+
+    def attach(  # noqa: PLR0913 - an attachment is described by that much
+        self, path: str, data: bytes, *, name: str, media_type: str, test: str = "", criteria: Iterable[str] = ()
+    ) -> None:
+        """Write a file into the bundle and record it; secrets are refused."""
+        self._redactor.refuse(data)
+        write_once(self.folder / path, data)
+        self.append(
+            Attached(
+                path=path,
+                name=name,
+                media_type=media_type,
+                bytes=len(data),
+                sha256=f"sha256:{hashlib.sha256(data).hexdigest()}",
+                test=test,
+                criteria=tuple(criteria),
+            )
+        )
+
+    def keep_traces(self, traces: dict[tuple[str, str], list[Exchange]]) -> None:
+        """Write `traces/<service>/<kind>_trace.json`: the first exchanges of each, and how many there were."""
+        prefix = "" if self.process == "main" else f"{self.process}-"
+        for (service, kind), exchanges in sorted(traces.items()):
+            body = {
+                "format": "spiral-trace/1",
+                "service": service,
+                "transport": kind,
+                "exchanges": msgspec.to_builtins(exchanges[:TRACE_LIMIT]),
+                "left_out": max(0, len(exchanges) - TRACE_LIMIT),
+            }
+            data = self._redactor.text(json.dumps(body, indent=1, sort_keys=True)).encode() + b"\n"
+            name = f"{prefix}{kind}_trace.json"
+            self.attach(f"traces/{service}/{name}", data, name=name, media_type="application/json")
+
+    def keep_log(self, name: str, path: Path) -> None:
+        """Copy a component's own log, redacted, cut in front where it is too long."""
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return
+        cut = data[-LOG_LIMIT:].decode("utf-8", "backslashreplace")
+        prefix = "" if self.process == "main" else f"{self.process}-"
+        self.attach(
+            f"logs/{prefix}{name}", self._redactor.text(cut).encode(), name=name, media_type="text/plain"
+        )
+
+    def close(self, end: End) -> JournalHead:
+        """Write the journal's last record and close it; gives where it ended."""
+        return self.journal.close(end)

@@ -1,0 +1,117 @@
+"""gRPC: one unary call per exchange, by method path; the only module of the product that imports grpc."""
+
+import base64
+from pathlib import Path
+from typing import cast
+
+import grpc
+from grpc_health.v1 import health_pb2  # noqa: F401 - makes the health messages known by name
+
+from pytest_spiral.errors import ExchangeError, UseError
+from pytest_spiral.model.exchange import Code, Reply, Request
+from pytest_spiral.transports.base import (
+    LONGEST_S,
+    MOST_BYTES,
+    AnsweredError,
+    Endpoint,
+    Transport,
+    one_line,
+    prepared,
+)
+from pytest_spiral.transports.messages import decode, encode, message_class
+from pytest_spiral.transports.statuses import code_of_grpc
+from spiral_contract.operations import OPERATIONS, Operation
+
+_OPTIONS = (
+    # A connection of our own: a shared one would hide that a new handshake is refused.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", MOST_BYTES),
+    ("grpc.max_send_message_length", MOST_BYTES),
+    # Nothing is sent twice, and nothing is sent elsewhere because an environment variable says so.
+    ("grpc.enable_retries", 0),
+    ("grpc.enable_http_proxy", 0),
+    # A server that is back is found as soon as REST would find it, not after a back-off of up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+# What gRPC's core writes into the trace of an error that came over the wire; its own errors read otherwise.
+_FROM_PEER = "Error received from peer"
+
+
+class GrpcTransport(Transport):
+    """One gRPC endpoint, `host:port`, over one channel. No stubs: paths and messages are those of the contract."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.name = "grpc"
+        self.address = endpoint.address
+        if "/" in endpoint.address or ":" not in endpoint.address:
+            raise UseError(f"{endpoint.address!r} is no address of a gRPC endpoint, such as 127.0.0.1:8444.")
+        self._channel = _channel(endpoint)
+
+    def exchange(self, request: Request) -> Reply:
+        """Send the request and wait for its reply; raises ExchangeError and nothing else."""
+        sent = prepared(request)
+        operation = _operation(sent)
+        wire = encode(sent.payload, message_class(operation.request))
+        try:
+            path = f"/{operation.grpc_service}/{operation.grpc_method}"
+            method = self._channel.unary_unary(path, request_serializer=None, response_deserializer=None)
+            answer, call = method.with_call(
+                wire, timeout=min(sent.deadline_s, LONGEST_S), metadata=tuple(sent.metadata.items())
+            )
+        except grpc.RpcError as error:
+            raise self._failed(sent, error) from error
+        except ValueError as error:  # how grpc says that the channel is closed
+            raise ExchangeError(Code.CANCELLED, f"gRPC at {self.address} was closed before this call.") from error
+        return Reply(
+            code=Code.OK,
+            payload=decode(answer, message_class(operation.reply)),
+            metadata=_metadata(call),
+            wire_status=grpc.StatusCode.OK.name,
+        )
+
+    def close(self) -> None:
+        """Close the channel; calls that are under way end as CANCELLED."""
+        self._channel.close()
+
+    def _failed(self, request: Request, error: grpc.RpcError) -> ExchangeError:
+        call = cast("grpc.Call", error)  # the error of a call that has ended is that call
+        name = call.code().name
+        code = code_of_grpc(name)
+        said = one_line(call.details() or "no details")
+        sentence = f"gRPC at {self.address} ended {request.operation} with {name}: {said}"
+        metadata = _metadata(call)
+        if name in _OWN and not metadata:
+            return ExchangeError(code, sentence)
+        return AnsweredError(sentence, Reply(code=code, metadata=metadata, wire_status=name))
+
+
+# Statuses that gRPC's own library makes too. Without metadata nobody can tell whether the server said them.
+# Source: grpc.github.io, "Status codes and their use in gRPC".
+_OWN = frozenset({"CANCELLED", "UNKNOWN", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNAVAILABLE"})
+
+
+def _operation(request: Request) -> Operation:
+    operation = OPERATIONS.get(request.operation)
+    if operation is None or not operation.grpc_method:
+        raise ExchangeError(Code.UNIMPLEMENTED, f"the contract has no operation {request.operation!r} over gRPC.")
+    return operation
+
+
+def _metadata(call: grpc.Call) -> dict[str, str]:
+    """Header and trailing metadata; values of the same key are joined as HTTP joins them."""
+    found: dict[str, list[str]] = {}
+    for part in (call.initial_metadata(), call.trailing_metadata()):
+        for key, value in part or ():
+            found.setdefault(key, []).append(value if isinstance(value, str) else base64.b64encode(value).decode())
+    return {key: ", ".join(values) for key, values in found.items()}
+
+
+def _channel(endpoint: Endpoint) -> grpc.Channel:
+    if not endpoint.ca and not endpoint.cert:
+        return grpc.insecure_channel(endpoint.address, _OPTIONS)
+    ca, cert, key = (Path(path).read_bytes() if path else None for path in (endpoint.ca, endpoint.cert, endpoint.key))
+    credentials = grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
+    return grpc.secure_channel(endpoint.address, credentials, _OPTIONS)

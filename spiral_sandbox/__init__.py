@@ -1,0 +1,1 @@
+"""The embedded system under test: real components in processes of their own, on loopback only."""

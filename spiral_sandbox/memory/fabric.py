@@ -1,0 +1,80 @@
+"""The memory fabric itself: embeds texts, keeps them in the store, finds them again."""
+
+import itertools
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from spiral_sandbox.memory.audit import AuditRow
+from spiral_sandbox.memory.corpus import texts
+from spiral_sandbox.memory.disturbance import Disturbance
+from spiral_sandbox.memory.embedding import DIMS, embed
+from spiral_sandbox.memory.port import Hit, NewItem, Status, StoredItem
+from spiral_sandbox.memory.store import Store
+
+ITEMS = 10_000
+"""How many items the corpus has unless the operator says otherwise."""
+
+SHARDS = 4
+"""How many shards a new store has unless the operator says otherwise."""
+
+_BATCH = 1000
+
+
+class Fabric:
+    """The real memory; see `Memory` for what each method promises."""
+
+    def __init__(self, folder: Path, seed: int, disturbance: Disturbance) -> None:
+        self._seed = seed
+        self._disturbance = disturbance
+        self._corpus_items = ITEMS
+        self._store = Store(folder / "memory.sqlite", SHARDS, disturbance)
+        self._initialising = threading.Lock()
+
+    def configure(self, items: int | None, shards: int | None) -> None:
+        """See Memory; InvalidRequestError when the shards cannot be changed any more."""
+        if shards is not None and shards != self._store.shards:
+            self._store.lay_out(shards)
+        if items is not None:
+            self._corpus_items = items
+
+    def initialise(self) -> str:
+        """See Memory; a second caller waits for the first and then finds the corpus loaded."""
+        with self._initialising:
+            if not sum(self._store.sizes()):
+                self._load()
+            sizes = self._store.sizes()
+        return f"{sum(sizes)} items in {len(sizes)} shards"
+
+    def search(self, text: str, top_n: int) -> list[Hit]:
+        """See Memory."""
+        self._disturbance.before_search()
+        return self._store.nearest(embed([text])[0].tobytes(), top_n)
+
+    def add(self, items: Sequence[NewItem]) -> int:
+        """See Memory; InvalidRequestError when an id is taken."""
+        self._store.ingest(items, embed([item.text for item in items]))
+        return sum(self._store.sizes())
+
+    def status(self) -> Status:
+        """See Memory."""
+        sizes = self._store.sizes()
+        return Status(items=sum(sizes), shards=sizes, dims=DIMS, seed=self._seed)
+
+    def audit(self, after: int, limit: int) -> list[AuditRow]:
+        """See Memory."""
+        return self._store.audit(after, limit)
+
+    def items(self, after: str, limit: int) -> list[StoredItem]:
+        """See Memory."""
+        return self._store.items(after, limit)
+
+    def close(self) -> None:
+        """See Memory."""
+        self._store.close()
+
+    def _load(self) -> None:
+        corpus = itertools.islice(texts(self._seed), self._corpus_items)
+        while batch := list(itertools.islice(corpus, _BATCH)):
+            self._store.ingest([NewItem(text) for text in batch], embed(batch))
+        self._store.settle()

@@ -1,0 +1,83 @@
+"""What a memory can do: the values that cross its edge, and the port behind both transports."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from spiral_sandbox.memory.audit import AuditRow
+
+
+class NewItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A text to store, under an id of the caller's or, without one, of the store's."""
+
+    text: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One text found: its cosine similarity as a float32 value, and its embedding."""
+
+    text: str
+    score: float
+    embedding: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """One item as the store has it now; the digest is computed from what is stored, not kept beside it."""
+
+    id: str
+    sequence: int
+    shard: int
+    text: str
+    digest: str
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How much is stored, and how: items in each shard, length of an embedding, the corpus's seed."""
+
+    items: int
+    shards: tuple[int, ...]
+    dims: int
+    seed: int
+
+
+class Memory(Protocol):
+    """The port behind REST, gRPC and the control channel; every method may block."""
+
+    def configure(self, items: int | None, shards: int | None) -> None:
+        """Choose how many items `initialise` loads and into how many shards; only while empty."""
+        ...
+
+    def initialise(self) -> str:
+        """Load the corpus if nothing is stored, and say in a sentence what is stored now."""
+        ...
+
+    def search(self, text: str, top_n: int) -> list[Hit]:
+        """The nearest stored texts, best first, ties in the order of their ids."""
+        ...
+
+    def add(self, items: Sequence[NewItem]) -> int:
+        """Store the items, all or none, and return how many are stored now."""
+        ...
+
+    def status(self) -> Status:
+        """How much is stored, and how."""
+        ...
+
+    def audit(self, after: int, limit: int) -> list[AuditRow]:
+        """Rows of the audit chain that follow a sequence number."""
+        ...
+
+    def items(self, after: str, limit: int) -> list[StoredItem]:
+        """Stored items that follow an id, in the order of their ids."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...

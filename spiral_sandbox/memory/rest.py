@@ -1,0 +1,114 @@
+"""The memory over REST."""
+
+import base64
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from spiral_sandbox.memory.desk import Desk
+from spiral_sandbox.memory.errors import InvalidRequestError, TooLargeError
+from spiral_sandbox.memory.port import StoredItem
+from spiral_sandbox.memory.requests import (
+    Add,
+    AuditPage,
+    ItemPage,
+    Nothing,
+    Search,
+    parse_body,
+    parse_fields,
+)
+
+MOST_BODY_BYTES = 32 << 20
+"""The largest body that is read."""
+
+_log = logging.getLogger(__name__)
+_Answer = Callable[[Request], Awaitable[Any]]
+
+
+def rest_app(desk: Desk) -> Starlette:
+    """The application: every answer is JSON, every error `{"detail": …}` with 400, 413 or 500."""
+    face = _Face(desk)
+    return Starlette(
+        routes=[
+            Route("/vector/init", _answering(face.init), methods=["POST"]),
+            Route("/vector/search", _answering(face.search), methods=["POST"]),
+            Route("/vector/items", _answering(face.add), methods=["POST"]),
+            Route("/vector/items", _answering(face.items), methods=["GET"]),
+            Route("/vector/status", _answering(face.status), methods=["GET"]),
+            Route("/vector/audit", _answering(face.audit), methods=["GET"]),
+        ]
+    )
+
+
+class _Face:
+    """Each method turns a request into plain data."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def init(self, request: Request) -> Any:
+        parse_body(await _body(request), Nothing)
+        return {"message": await self._desk.initialise()}
+
+    async def search(self, request: Request) -> Any:
+        hits = await self._desk.search(parse_body(await _body(request), Search))
+        return {"results": hits}
+
+    async def add(self, request: Request) -> Any:
+        add = parse_body(await _body(request), Add)
+        return {"added": len(add.items), "count": await self._desk.add(add)}
+
+    async def items(self, request: Request) -> Any:
+        page = parse_fields(request.query_params, ItemPage, text=True)
+        rows = await self._desk.items(page)
+        return {"rows": [_row(item, with_embedding=bool(page.embeddings)) for item in rows]}
+
+    async def status(self, request: Request) -> Any:
+        parse_fields(request.query_params, Nothing)
+        return await self._desk.status()
+
+    async def audit(self, request: Request) -> Any:
+        return {"rows": await self._desk.audit(parse_fields(request.query_params, AuditPage, text=True))}
+
+
+def _answering(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            return _json(200, await answer(request))
+        except InvalidRequestError as error:
+            return _json(400, {"detail": str(error)})
+        except TooLargeError as error:
+            return _json(413, {"detail": str(error)})
+        except Exception:  # noqa: BLE001  whatever is left is our own failure, and answered as such
+            _log.exception("%s %s failed", request.method, request.url.path)
+            return _json(500, {"detail": "internal error"})
+
+    return endpoint
+
+
+def _json(status: int, content: Any) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BODY_BYTES:
+            raise TooLargeError(f"A body has at most {MOST_BODY_BYTES} bytes.")
+    return bytes(body)
+
+
+def _row(item: StoredItem, *, with_embedding: bool) -> dict[str, Any]:
+    row = asdict(item)
+    row["embedding"] = base64.b64encode(item.embedding).decode()
+    if not with_embedding:
+        del row["embedding"]
+    return row

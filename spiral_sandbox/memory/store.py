@@ -1,0 +1,248 @@
+"""The store: one SQLite file with a table of items and a vector table per shard, and one audit chain.
+
+One file, because a transaction is atomic within a file: in WAL mode SQLite does not promise that for several
+attached ones. So the rows of an ingested batch, their vectors and their audit rows are all there, or none is.
+An item's sequence number is its row number in its shard and in the audit chain.
+"""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import apsw
+import numpy as np
+import sqlite_vec
+
+from spiral_sandbox.errors import SandboxError
+from spiral_sandbox.memory.audit import BEFORE_THE_FIRST, AuditRow, audit_row, item_digest
+from spiral_sandbox.memory.disturbance import Disturbance
+from spiral_sandbox.memory.embedding import DIMS, Vectors
+from spiral_sandbox.memory.errors import InvalidRequestError
+from spiral_sandbox.memory.port import Hit, NewItem, StoredItem
+
+_BUSY_MILLISECONDS = 10_000
+_MAPPED_BYTES = 1 << 32
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS layout(shards INTEGER NOT NULL, dims INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS audit(
+    sequence INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, item_digest TEXT NOT NULL,
+    previous TEXT NOT NULL, digest TEXT NOT NULL);
+"""
+_SHARD = """
+CREATE TABLE items_{shard}(sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
+CREATE VIRTUAL TABLE vectors_{shard} USING vec0(embedding float[{dims}] distance_metric=cosine);
+"""
+_NEAREST = "SELECT distance, rowid FROM vectors_{shard} WHERE embedding MATCH ? AND k = ?"
+# Reads every row of the shard: only for searches whose last place is shared by several items.
+_RANKED = """
+SELECT vec_distance_cosine(v.embedding, ?) AS distance, v.rowid
+FROM vectors_{shard} v JOIN items_{shard} i ON i.sequence = v.rowid ORDER BY distance, i.id LIMIT ?
+"""
+_EXPORT = "SELECT id, sequence, {shard}, text FROM items_{shard} WHERE id > ?1"
+
+_Near = tuple[float, int, int]
+"""Distance, shard, sequence number."""
+
+_Named = tuple[float, str, str, int, int]
+"""Distance, id, text, shard, sequence number: sorts by distance, then by id."""
+
+
+def shard_of(item: str, shards: int) -> int:
+    """The shard an item belongs to: a hash of its id alone, so the order of arrival does not matter."""
+    return int.from_bytes(blake2b(item.encode(), digest_size=8).digest(), "big") % shards
+
+
+class Store:
+    """Items, vectors and audit chain in one file; durable, exact, safe for many threads.
+
+    `shards` holds for a new file; a file that is already there keeps its own.
+    """
+
+    def __init__(self, path: Path, shards: int, disturbance: Disturbance) -> None:
+        self._path = path
+        self._disturbance = disturbance
+        self._local = threading.local()
+        self._opened: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+        self._writer = self._connect()
+        with self._lock, self._writer:
+            self._writer.execute(_SCHEMA)
+            self.shards = self._adopt_shards() or self._create_shards(shards)
+
+    def lay_out(self, shards: int) -> None:
+        """Start over with another number of shards; InvalidRequestError if anything is stored."""
+        with self._lock, self._writer:
+            if self._last_sequence():
+                raise InvalidRequestError("The number of shards can only be changed while nothing is stored.")
+            for shard in range(self.shards):
+                self._writer.execute(f"DROP TABLE items_{shard}; DROP TABLE vectors_{shard}")
+            self._writer.execute("DELETE FROM layout")
+            self.shards = self._create_shards(shards)
+
+    def ingest(self, items: Sequence[NewItem], vectors: Vectors) -> None:
+        """Store the items with their vectors and audit rows in one transaction.
+
+        Raises InvalidRequestError, and stores nothing, if an id is there already or twice in the batch.
+        """
+        with self._lock:
+            try:
+                with self._writer:
+                    self._insert(items, vectors)
+            except apsw.ConstraintError as error:
+                raise InvalidRequestError("An item with one of these ids is stored already.") from error
+
+    def nearest(self, vector: bytes, count: int) -> list[Hit]:
+        """The nearest items of all shards, best first, ties in the order of their ids.
+
+        All shards are read in one transaction, so a batch is seen whole or not at all.
+        """
+        with self._reading() as connection:
+            near: list[_Near] = []
+            for shard in self._disturbance.searched(range(self.shards)):
+                self._disturbance.before_shard(shard)
+                near += _nearest_in_shard(connection, shard, vector, count)
+            return _hits(connection, sorted(near), count)
+
+    def sizes(self) -> tuple[int, ...]:
+        """How many items each shard holds."""
+        with self._reading() as connection:
+            counts = (f"SELECT count(*) FROM items_{shard}" for shard in range(self.shards))  # noqa: S608
+            return tuple(_number(connection, count) for count in counts)
+
+    def audit(self, after: int, limit: int) -> list[AuditRow]:
+        """Rows of the audit chain that follow a sequence number, as they are stored."""
+        chosen = "SELECT sequence, item, item_digest, previous, digest FROM audit WHERE sequence > ?"
+        with self._reading() as connection:
+            rows = _rows(connection, f"{chosen} ORDER BY sequence LIMIT ?", (after, limit))
+            return [AuditRow(*row) for row in rows]
+
+    def items(self, after: str, limit: int) -> list[StoredItem]:
+        """Items that follow an id, in the order of their ids, each digest computed from what is stored."""
+        arms = " UNION ALL ".join(_EXPORT.format(shard=shard) for shard in range(self.shards))
+        with self._reading() as connection:
+            rows = _rows(connection, f"{arms} ORDER BY 1 LIMIT ?2", (after, limit))
+            return [_stored_item(connection, *row) for row in rows]
+
+    def settle(self) -> None:
+        """Move what was written from the log into the file: reading it from there is faster."""
+        with self._lock:
+            _rows(self._writer, "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close every connection; nobody may be searching any more."""
+        for connection in self._opened:
+            connection.close()
+
+    def _adopt_shards(self) -> int:
+        layout = _rows(self._writer, "SELECT shards, dims FROM layout")
+        if not layout:
+            return 0
+        shards, dims = layout[0]
+        if dims != DIMS:
+            raise SandboxError(f"The store {self._path} holds embeddings of length {dims}, not {DIMS}.")
+        return int(shards)
+
+    def _create_shards(self, shards: int) -> int:
+        for shard in range(shards):
+            self._writer.execute(_SHARD.format(shard=shard, dims=DIMS))
+        self._writer.execute("INSERT INTO layout VALUES (?, ?)", (shards, DIMS))
+        return shards
+
+    def _insert(self, items: Sequence[NewItem], vectors: Vectors) -> None:
+        by_shard: dict[int, list[tuple[int, str, str, bytes]]] = {shard: [] for shard in range(self.shards)}
+        chain: list[AuditRow] = []
+        previous = self._last_digest()
+        first = self._last_sequence() + 1
+        for sequence, (item, vector) in enumerate(zip(items, vectors, strict=True), start=first):
+            name, embedding = item.id or f"item-{sequence:08d}", vector.tobytes()
+            by_shard[shard_of(name, self.shards)].append((sequence, name, item.text, embedding))
+            chain.append(audit_row(sequence, name, item_digest(name, item.text, embedding), previous))
+            previous = chain[-1].digest
+        for shard, rows in by_shard.items():
+            self._insert_rows(shard, rows)
+        kept = (row for row in chain if self._disturbance.audited(row.sequence))
+        fields = ((row.sequence, row.item, row.item_digest, row.previous, row.digest) for row in kept)
+        self._writer.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", fields)
+
+    def _insert_rows(self, shard: int, rows: Sequence[tuple[int, str, str, bytes]]) -> None:
+        into_items = f"INSERT INTO items_{shard} VALUES (?, ?, ?)"  # noqa: S608  a number of our own
+        into_vectors = f"INSERT INTO vectors_{shard}(rowid, embedding) VALUES (?, ?)"  # noqa: S608
+        self._writer.executemany(into_items, (row[:3] for row in rows))
+        self._writer.executemany(into_vectors, ((row[0], row[3]) for row in rows))
+
+    def _last_sequence(self) -> int:
+        tops = (f"SELECT coalesce(max(sequence), 0) FROM items_{shard}" for shard in range(self.shards))  # noqa: S608
+        return max(_number(self._writer, top) for top in tops)
+
+    def _last_digest(self) -> str:
+        row = self._writer.execute("SELECT digest FROM audit ORDER BY sequence DESC LIMIT 1").fetchone()
+        return BEFORE_THE_FIRST if row is None else str(row[0])
+
+    @contextmanager
+    def _reading(self) -> Iterator[apsw.Connection]:
+        connection: apsw.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+        with connection:
+            yield connection
+
+    def _connect(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path))
+        self._opened.append(connection)
+        connection.set_busy_timeout(_BUSY_MILLISECONDS)
+        connection.enable_load_extension(True)
+        connection.load_extension(sqlite_vec.loadable_path())
+        connection.enable_load_extension(False)
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"mmap_size={_MAPPED_BYTES}"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        return connection
+
+
+def _nearest_in_shard(connection: apsw.Connection, shard: int, vector: bytes, count: int) -> list[_Near]:
+    rows = _rows(connection, _NEAREST.format(shard=shard), (vector, count + 1))
+    distances = sorted(distance for distance, _ in rows)
+    # Which of several equally distant items the index leaves out is its own affair; ours is the lowest id.
+    if len(rows) > count and distances[count - 1] == distances[count]:
+        rows = _rows(connection, _RANKED.format(shard=shard), (vector, count))
+    return [(distance, shard, sequence) for distance, sequence in rows]
+
+
+def _hits(connection: apsw.Connection, near: Sequence[_Near], count: int) -> list[Hit]:
+    """The first `count` of candidates that are sorted by distance, those at one distance by their ids."""
+    furthest = near[min(count, len(near)) - 1][0] if near else 0.0
+    named: list[_Named] = []
+    for distance, shard, sequence in near:
+        if distance > furthest:
+            break
+        wanted = f"SELECT id, text FROM items_{shard} WHERE sequence = ?"  # noqa: S608  a number of our own
+        named.append((distance, *_rows(connection, wanted, (sequence,))[0], shard, sequence))
+    return [_hit(connection, one) for one in sorted(named)[:count]]
+
+
+def _hit(connection: apsw.Connection, named: _Named) -> Hit:
+    distance, _, text, shard, sequence = named
+    embedding = np.frombuffer(_embedding(connection, shard, sequence), dtype="<f4")
+    return Hit(text, float(np.float32(1.0 - distance)), tuple(embedding.tolist()))
+
+
+def _stored_item(connection: apsw.Connection, item: str, sequence: int, shard: int, text: str) -> StoredItem:
+    embedding = _embedding(connection, shard, sequence)
+    return StoredItem(item, sequence, shard, text, item_digest(item, text, embedding), embedding)
+
+
+def _embedding(connection: apsw.Connection, shard: int, sequence: int) -> bytes:
+    wanted = f"SELECT embedding FROM vectors_{shard} WHERE rowid = ?"  # noqa: S608  a number of our own
+    embedding: bytes = _rows(connection, wanted, (sequence,))[0][0]
+    return embedding
+
+
+def _rows(connection: apsw.Connection, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
+    return connection.execute(query, values).fetchall()
+
+
+def _number(connection: apsw.Connection, query: str) -> int:
+    return int(_rows(connection, query)[0][0])
