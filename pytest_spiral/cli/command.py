@@ -1,8 +1,10 @@
 """What a command is: its words for the help, its arguments, and a function from arguments to an answer."""
 
 import argparse
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,16 @@ class Answer:
 
     lines: tuple[tuple[Span, ...], ...]
     status: int = 0
+
+
+def styled(lines: Iterable[Iterable[Any]], status: int = 0) -> Answer:
+    """An answer of rendered lines, whose spans have `text` and `style`."""
+    return Answer(tuple(tuple(Span(span.text, span.style) for span in line) for line in lines), status)
+
+
+def terminal_width() -> int:
+    """Columns of the terminal, 100 where there is none, 140 at most."""
+    return min(shutil.get_terminal_size((100, 24)).columns, 140)
 
 
 def plain(*lines: str, status: int = 0) -> Answer:

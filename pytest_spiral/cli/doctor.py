@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pytest_spiral.cli.command import Answer, Command
+from pytest_spiral.cli.command import Answer, Command, styled, terminal_width
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,9 @@ def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.doctor import render_doctor
     from pytest_spiral.run.doctor import examine
 
-    return Answer(render_doctor(examine(options.root.resolve(), options.target)))
+    seen = examine(options.root.resolve(), options.target)
+    needs = tuple((one.criterion.id, one.criterion.requires or "", one.outcome, one.level_short) for one in seen.needs)
+    return styled(render_doctor(seen.facts, needs, seen.target, terminal_width()))
 
 
 COMMAND = Command(

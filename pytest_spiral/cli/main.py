@@ -17,7 +17,9 @@ COMMANDS: tuple[Command, ...] = (
     judge.COMMAND,
 )
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
-_EPILOG = "Each command explains itself: spiral COMMAND --help. Exit status 2 is wrong use, 3 is evidence not to be trusted."
+_EPILOG = (
+    "Each command explains itself: spiral COMMAND --help. Exit status 2 is wrong use, 3 is evidence not to be trusted."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,10 +1,9 @@
 """`spiral show`: what a bundle says, recomputed."""
 
 import argparse
-import shutil
 
 from pytest_spiral.cli.bundles import add_bundle, bundle_of
-from pytest_spiral.cli.command import Answer, Command
+from pytest_spiral.cli.command import Answer, Command, styled, terminal_width
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,9 +16,17 @@ def _run(options: argparse.Namespace) -> Answer:
 
     folder = bundle_of(options.bundle)
     evidence, judgement = judge_bundle(folder)
-    width = min(shutil.get_terminal_size((100, 24)).columns, 140)
-    lines = render_summary(judgement, evidence.plan, evidence.bundle, str(folder), seal_word(folder), width)
-    return Answer(tuple(tuple(line) for line in lines))
+    lines = render_summary(
+        judgement,
+        evidence.plan,
+        evidence.bundle.gates,
+        evidence.bundle,
+        str(folder),
+        seal_word(folder),
+        terminal_width(),
+        colour=True,
+    )
+    return styled(lines)
 
 
 COMMAND = Command(

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from pytest_spiral.cli.bundles import add_bundle, bundle_of
-from pytest_spiral.cli.command import Answer, Command, plain
+from pytest_spiral.cli.command import Answer, Command, plain, styled, terminal_width
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +19,14 @@ def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.verification import render_verification
     from pytest_spiral.run.verify import verify_bundle
 
-    checked = verify_bundle(bundle_of(options.bundle))
+    folder = bundle_of(options.bundle)
+    checked = verify_bundle(folder)
     status = checked.status(options.require)
     if options.json:
         return plain(json.dumps(checked.as_json(options.require), indent=2, sort_keys=True), status=status)
-    return Answer(render_verification(checked.report, checked.judgement, str(options.bundle), options.require), status)
+    return styled(
+        render_verification(checked.report, checked.judgement, str(folder), options.require, terminal_width()), status
+    )
 
 
 COMMAND = Command(

@@ -1,7 +1,8 @@
 """Collecting what does not add up, without letting a hostile bundle fill the memory or the screen."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from pytest_spiral.errors import UntrustedError
@@ -14,6 +15,15 @@ ALIKE: Final = 5
 """How many findings with one code about one file are told one by one; the rest are counted."""
 
 _MOST: Final = 10_000
+
+
+@contextmanager
+def noted(note: Note, path: str) -> Iterator[None]:
+    """Turn an UntrustedError of the block into a finding about that path."""
+    try:
+        yield
+    except UntrustedError as problem:
+        note(finding(problem.code, path, str(problem)))
 
 
 class Findings:
@@ -35,7 +45,9 @@ class Findings:
 
     def told(self) -> tuple[Finding, ...]:
         """All that was kept, by step, and a line for each kind of which only the number was kept."""
-        rest = [finding(code, path, f"{count} more findings of this kind.") for (code, path), count in self._left.items()]
+        rest = [
+            finding(code, path, f"{count} more findings of this kind.") for (code, path), count in self._left.items()
+        ]
         return tuple(sorted([*self._kept, *rest], key=lambda one: one.step))
 
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -47,7 +48,9 @@ class Folder:
         try:
             self._fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as problem:
-            raise UseError(f"{shown(root)} is no folder that can be read: {os.strerror(problem.errno)}.") from problem
+            raise UseError(
+                f"{shown(root)} is no folder that can be read: {os.strerror(problem.errno or 0)}."
+            ) from problem
 
     def __enter__(self) -> Self:
         return self
@@ -89,9 +92,15 @@ class Folder:
             raise UntrustedError("file-too-large", f"more than {most} bytes.")
         return data
 
-    def stream(self, path: str) -> BinaryIO:
-        """The file, open for reading in blocks of 1 MiB."""
-        return os.fdopen(self._open(path), "rb", buffering=_BLOCK)
+    @contextmanager
+    def stream(self, path: str) -> Iterator[BinaryIO]:
+        """The file, open for reading in blocks of 1 MiB; a disk that fails is `file-unreadable`."""
+        fd = self._open(path)
+        try:
+            with os.fdopen(fd, "rb", buffering=_BLOCK) as file:
+                yield file
+        except OSError as problem:
+            raise _refused(problem) from problem
 
     def lines(self, path: str, most: int) -> Iterator[Line]:
         """The file's lines in constant memory; raises `line-too-long` at one of more than `most` bytes."""
@@ -101,15 +110,24 @@ class Folder:
                     raise UntrustedError("line-too-long", f"a line has more than {most} bytes.")
                 yield Line(raw, not raw.endswith(b"\n"))
 
-    def digest(self, path: str) -> tuple[int, str]:
-        """How many bytes a file has, and their SHA-256, in constant memory."""
+    def digest(self, path: str, *, sync: bool = False) -> tuple[int, str]:
+        """How many bytes a file has, and their SHA-256, in constant memory; made durable first with `sync`."""
         state, size = hashlib.sha256(), 0
-        block = memoryview(bytearray(_BLOCK))
-        with os.fdopen(self._open(path), "rb", buffering=0) as file:
-            while count := file.readinto(block):
-                state.update(block[:count])
-                size += count
+        with self.stream(path) as file:
+            if sync:
+                os.fsync(file.fileno())
+            while block := file.read(_BLOCK):
+                state.update(block)
+                size += len(block)
         return size, f"sha256:{state.hexdigest()}"
+
+    def names(self, prefix: str, most: int) -> list[str]:
+        """Paths of the regular files right inside one folder, at most `most`; none where there is no such folder."""
+        try:
+            found = self._names(prefix, most)
+        except OSError:
+            return []
+        return [f"{prefix}/{name}" for name, mode, _ in found if stat.S_ISREG(mode)]
 
     def locked(self, path: str) -> bool:
         """Whether a process holds the file's exclusive lock."""

@@ -32,7 +32,7 @@ class Journal:
     the journal is open its file is locked (flock), which says that the run is still going on.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a chain begins with, and the two clocks
         self,
         path: Path,
         first_prev: str,

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from pytest_spiral.errors import UntrustedError
-from pytest_spiral.evidence.findings import Note
+from pytest_spiral.evidence.findings import Note, noted
 from pytest_spiral.evidence.folder import Folder
+from pytest_spiral.evidence.reading import Reading
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import (
     Attached,
@@ -26,7 +27,7 @@ from pytest_spiral.model.record import (
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.chain import Link, first_link, link_faults, link_of, parse_line
 from pytest_spiral.rules.integrity import Limits, finding, shown
-from pytest_spiral.rules.paths import JOURNALS, MAIN, MAIN_JOURNAL, SAMPLES, journal_file, path_faults
+from pytest_spiral.rules.paths import BUNDLE, JOURNALS, MAIN, MAIN_JOURNAL, SAMPLES, journal_file, path_faults
 
 Take = Callable[[str, Value], None]
 """Takes each record with the name of the process that wrote it, in the order of reading."""
@@ -98,19 +99,12 @@ def journal_heads(folder: Path, limits: Limits | None = None) -> dict[str, Journ
     where a last line cannot be read.
     """
     limits = limits or Limits()
-    heads = {}
-    with Folder(folder) as bundle:
-        start = first_link(bundle.read("bundle.json", limits.json))
-        for path in journal_paths(entry.path for entry in bundle.entries(limits.files) if entry.kind == "file"):
-            if path == MAIN_JOURNAL:
-                continue
-            process, raw = _process_of(path), bundle.last_line(path, limits.journal_line)
-            if raw:
-                line, record = parse_line(raw, limits.depth)
-                heads[process] = JournalHead(n=line.n, digest=digest(raw), ended=isinstance(record, End))
-            else:
-                heads[process] = JournalHead(n=start.n, digest=start.digest, ended=False)
-    return heads
+    with Folder(folder) as opened:
+        start = first_link(opened.read(BUNDLE, limits.json))
+        workers = [path for path in journal_paths(opened.names(JOURNALS, limits.files)) if path != MAIN_JOURNAL]
+        return {
+            _process_of(path): _head(opened.last_line(path, limits.journal_line), start, limits) for path in workers
+        }
 
 
 def journal_paths(paths: Iterable[str]) -> list[str]:
@@ -119,27 +113,21 @@ def journal_paths(paths: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda path: (path != MAIN_JOURNAL, path))
 
 
-def read_journals(
-    folder: Folder, paths: Iterable[str], bundle: bytes, nonce: str, limits: Limits, note: Note, take: Take
-) -> Journals:
+def read_journals(reading: Reading, bundle: bytes, nonce: str | None, take: Take) -> Journals:
     """Read journals one after the other, each record once, in memory that does not grow with tests.
 
-    `paths` are files of the bundle; those below `journal/` that are no journals are noted. `bundle` is
-    `bundle.json`'s bytes, where every chain begins. What is wrong is noted and reading goes on behind it.
+    Files below `journal/` that are no journals are noted. `bundle` is `bundle.json`'s bytes, where every chain begins, `nonce` is in it (None: it cannot be read). What is wrong is noted and reading goes on behind it.
     """
     read = Journals()
-    present = list(paths)
-    known = journal_paths(present)
-    for path in set(present) - set(known):
-        if path.startswith(f"{JOURNALS}/"):
-            note(finding("journal-unlisted", path, "only journals belong into this folder."))
+    known = journal_paths(reading.present)
+    for path in reading.present:
+        if path.startswith(f"{JOURNALS}/") and not _is_journal(path):
+            reading.note(finding("journal-unlisted", path, "only journals belong into this folder."))
     for path in known:
         process = Process(_process_of(path), first_link(bundle))
         read.processes[process.name] = process
-        try:
-            _read_one(folder, process, _Reader(read, process, nonce, note, take), limits, note)
-        except UntrustedError as problem:
-            note(finding(problem.code, path, str(problem)))
+        with noted(reading.note, path):
+            _read_one(reading, process, _Records(read, process, nonce, reading.note, take))
     return read
 
 
@@ -158,16 +146,29 @@ def check_ends(read: Journals, note: Note) -> None:
             note(finding("journal-missing", journal_file(name), "the main journal's end lists it."))
 
 
-class _Reader:
+class _Records:
     """Takes the records of one journal and checks what they say about each other."""
 
-    def __init__(self, read: Journals, process: Process, nonce: str, note: Note, take: Take) -> None:
+    def __init__(self, read: Journals, process: Process, nonce: str | None, note: Note, take: Take) -> None:
         self.read = read
         self.process = process
         self.nonce = nonce
         self.note = note
         self.take = take
         self.open: set[tuple[str, ...]] = set()
+        self.checks: dict[type[Value], Callable[[Any], None]] = {
+            Start: self._start,
+            End: self._end,
+            MeasureOpened: self._measure,
+            Range: self._samples,
+            MeasureClosed: self._samples,
+            RunOpened: self._opened,
+            RunClosed: self._closed,
+            ControlOpened: self._opened,
+            ControlClosed: self._closed,
+            Attached: read.attached.append,
+            Crash: self._crash,
+        }
 
     def record(self, record: Value) -> None:
         """Check one record and hand it on."""
@@ -177,33 +178,25 @@ class _Reader:
         if (process.records == 0) is not isinstance(record, Start):
             self._fault("journal-start", f"record {process.records} is a {type(record).__name__}.")
         process.records += 1
-        match record:
-            case Start():
-                self._start(record)
-            case End():
-                process.end = record
-            case MeasureOpened():
-                self._measure(record)
-            case Range() | MeasureClosed():
-                self._samples(record)
-            case RunOpened() | ControlOpened():
-                self.open.add(_block(record))
-            case RunClosed() | ControlClosed():
-                self._closed(record)
-            case Attached():
-                self.read.attached.append(record)
-            case Crash():
-                self.read.crashed.add(record.process)
+        check = self.checks.get(type(record))
+        if check is not None:
+            check(record)
         self.take(process.name, record)
 
     def _fault(self, code: str, sentence: str) -> None:
         self.note(finding(code, self.process.path, sentence))
 
     def _start(self, start: Start) -> None:
-        if start.nonce != self.nonce:
+        if self.nonce is not None and start.nonce != self.nonce:
             self._fault("journal-foreign", f"its nonce is {shown(start.nonce, 40)!r}, not the run's.")
         if start.process != self.process.name:
             self._fault("journal-foreign", f"process {shown(start.process, 40)!r} wrote it.")
+
+    def _end(self, end: End) -> None:
+        self.process.end = end
+
+    def _crash(self, crash: Crash) -> None:
+        self.read.crashed.add(crash.process)
 
     def _measure(self, opened: MeasureOpened) -> None:
         name = shown(opened.file)
@@ -227,6 +220,9 @@ class _Reader:
         elif not measure.ranges or record != measure.ranges[-1]:  # an interrupted writer may repeat one
             measure.ranges.append(record)
 
+    def _opened(self, record: RunOpened | ControlOpened) -> None:
+        self.open.add(_block(record))
+
     def _closed(self, record: RunClosed | ControlClosed) -> None:
         if _block(record) not in self.open:
             self._fault("record-order", f"the block {shown(_block(record))} is closed and was not open.")
@@ -239,15 +235,15 @@ def _block(record: RunOpened | RunClosed | ControlOpened | ControlClosed) -> tup
     return ("control", record.control, record.test)
 
 
-def _read_one(folder: Folder, process: Process, reader: _Reader, limits: Limits, note: Note) -> None:
-    path = process.path
-    for raw, torn in folder.lines(path, limits.journal_line):
+def _read_one(reading: Reading, process: Process, reader: "_Records") -> None:
+    path, note, depth = process.path, reading.note, reading.limits.depth
+    for raw, torn in reading.folder.lines(path, reading.limits.journal_line):
         if torn:
             process.torn = True
             return
         link = process.link
         try:
-            line, record = parse_line(raw, limits.depth)
+            line, record = parse_line(raw, depth)
         except UntrustedError as problem:
             note(finding(problem.code, path, f"line {link.n + 1}: {problem}"))
             process.link = Link(n=link.n + 1, digest=digest(raw), mono=link.mono)
@@ -270,6 +266,13 @@ def _check_worker(read: Journals, process: Process, head: JournalHead | None, no
         note(finding("journal-head", process.path, f"the main journal's end says {said}; it ends with {what}."))
     elif not head.ended and process.name not in read.crashed and end is not None and end.status == "finished":
         note(finding("crash-unrecorded", process.path, "it has no end record, and no crash of it is recorded."))
+
+
+def _head(raw: bytes, start: Link, limits: Limits) -> JournalHead:
+    if not raw:
+        return JournalHead(n=start.n, digest=start.digest, ended=False)
+    line, record = parse_line(raw, limits.depth)
+    return JournalHead(n=line.n, digest=digest(raw), ended=isinstance(record, End))
 
 
 def _is_journal(path: str) -> bool:

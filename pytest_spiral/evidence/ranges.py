@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import BinaryIO
 
 from pytest_spiral.errors import UntrustedError
-from pytest_spiral.evidence.findings import Note
-from pytest_spiral.evidence.folder import Folder
+from pytest_spiral.evidence.findings import Note, noted
 from pytest_spiral.evidence.journals import Journals, Measure
+from pytest_spiral.evidence.reading import Reading
 from pytest_spiral.model.measurement import Sample
 from pytest_spiral.model.record import Range
 from pytest_spiral.rules.canonical import digest
@@ -19,34 +20,31 @@ TakeSamples = Callable[[Measure, list[Sample]], None]
 """Takes samples of a measurement, a range at a time, in their order."""
 
 
-def read_samples(
-    folder: Folder, present: Collection[str], journals: Journals, limits: Limits, note: Note, take: TakeSamples
-) -> None:
+def read_samples(reading: Reading, journals: Journals, take: TakeSamples) -> None:
     """Read all sample files, each byte once, holding one range at a time.
 
-    `present` are the bundle's files. A process that has no end record may leave samples behind its last range, a
+    A process that has no end record may leave samples behind its last range, a
     torn last line, and a file whose record was never written, in either order.
     """
+    note = reading.note
     for measure in journals.measures.values():
         path = f"{SAMPLES}/{measure.opened.file}"
         ended = journals.ended(measure.process)
-        if path not in present:
+        if path not in reading.present:
             if ended or measure.ranges or measure.closed:
                 note(finding("samples-missing", path, "the journal names this file."))
             continue
         if measure.closed is None and ended and journals.end is not None and journals.end.status == "finished":
             note(finding("samples-unclosed", path, "its process ended well and never closed it."))
-        try:
-            _read_one(folder, path, measure, limits, take)
-        except UntrustedError as problem:
-            note(finding(problem.code, path, str(problem)))
-    _check_unlisted(present, journals, note)
+        with noted(note, path):
+            _read_one(reading, path, measure, take)
+    _check_unlisted(reading.present, journals, note)
 
 
-def _read_one(folder: Folder, path: str, measure: Measure, limits: Limits, take: TakeSamples) -> None:
+def _read_one(reading: Reading, path: str, measure: Measure, take: TakeSamples) -> None:
     """Read one file; raises UntrustedError at the first thing that is wrong, since all after it would be too."""
-    count, size, whole = 0, 0, hashlib.sha256()
-    with folder.stream(path) as file:
+    count, size, whole, limits = 0, 0, hashlib.sha256(), reading.limits
+    with reading.folder.stream(path) as file:
         for bound in measure.ranges:
             block = _read_range(file, bound, size, limits)
             samples = parse_samples(block, count, limits)
@@ -59,7 +57,7 @@ def _read_one(folder: Folder, path: str, measure: Measure, limits: Limits, take:
             size += len(block)
             count += len(samples)
         if measure.closed is None:
-            _read_rest(file, count, measure, limits, take)
+            _read_rest(file, count, limits, partial(take, measure))
         elif file.read(1):
             raise UntrustedError("samples-tiling", f"the file goes on after its last range, which ends at {size}.")
     _check_closed(measure, size, count, f"sha256:{whole.hexdigest()}")
@@ -81,10 +79,10 @@ def _read_range(file: BinaryIO, bound: Range, at: int, limits: Limits) -> bytes:
     return block
 
 
-def _read_rest(file: BinaryIO, count: int, measure: Measure, limits: Limits, take: TakeSamples) -> None:
+def _read_rest(file: BinaryIO, count: int, limits: Limits, take: Callable[[list[Sample]], None]) -> None:
     """Samples that were down and not yet bound when the process died; a torn last line is no sample."""
     while (raw := file.readline(limits.sample_line + 1)).endswith(b"\n"):
-        take(measure, parse_samples(raw, count, limits))
+        take(parse_samples(raw, count, limits))
         count += 1
     if len(raw) > limits.sample_line:
         raise UntrustedError("line-too-long", f"sample {count} takes more than {limits.sample_line} bytes.")

@@ -1,16 +1,17 @@
 """A bundle as values: what judging looks at, read strictly, each byte once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from pytest_spiral.errors import UntrustedError
-from pytest_spiral.evidence.findings import Note, refuse
+from pytest_spiral.errors import UntrustedError, UseError
+from pytest_spiral.evidence.findings import Note, noted, refuse
 from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.journals import Journals, Measure, check_ends, read_journals
 from pytest_spiral.evidence.ranges import read_samples
+from pytest_spiral.evidence.reading import Reading
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.evidence import BundleStart, Evidence, Inventory, InventoryItem
 from pytest_spiral.model.gate import Plan
@@ -29,8 +30,9 @@ from pytest_spiral.model.record import (
     Test,
 )
 from pytest_spiral.rules.canonical import digest, parse_canonical, parse_value
-from pytest_spiral.rules.integrity import Finding, Limits, finding
-from pytest_spiral.rules.inventory import parse_items
+from pytest_spiral.rules.chain import parse_line
+from pytest_spiral.rules.integrity import Limits, finding, shown
+from pytest_spiral.rules.inventory import parse_inventory
 from pytest_spiral.rules.paths import BUNDLE, INVENTORY, PLAN
 
 _SHARED: Final = tuple(
@@ -95,22 +97,98 @@ def read_evidence(folder: Path, limits: Limits | None = None, *, partial: bool =
     """Read the evidence of a run whose main journal has its end record, sealed or about to be.
 
     Looks at the plan, bundle.json, the inventory, journals, samples and attachments, not at the manifest. With
-    `partial`, ends may be missing: what a killed run left. Raises UntrustedError with the reason code of the
-    first thing that is wrong, UseError where there is no folder.
+    `partial`, ends and the inventory may be missing: what a killed run left. Raises UntrustedError with the reason
+    code of the first thing that is wrong, UseError where there is no folder.
     """
     limits = limits or Limits()
     gathering = Gathering()
     with Folder(folder) as opened:
-        present = _present(opened, limits)
-        try:
-            bundle, data = read_bundle(opened, limits)
-            plan = read_plan(opened, bundle, limits)
-            inventory = read_inventory(opened, limits) if INVENTORY in present or not partial else Inventory()
-        except UntrustedError as problem:
-            raise UntrustedError(problem.code, f"{shown_path(problem)}{problem}") from problem
-        journals = read_journals(opened, present, data, bundle.nonce, limits, refuse, gathering.take)
+        present = {entry.path for entry in opened.entries(limits.files) if entry.kind == "file"}
+        bundle, data, plan = _documents(opened, limits)
+        inventory = Inventory()
+        if INVENTORY in present or not partial:
+            with noted(refuse, INVENTORY):
+                inventory = read_inventory(opened, limits)
+        reading = Reading(opened, present, limits, refuse)
+        journals = read_journals(reading, data, bundle.nonce, gathering.take)
         if journals.end is not None or not partial:
             check_ends(journals, refuse)
-        read_samples(opened, present, journals, limits, refuse, gathering.take_samples)
-        check_attached(opened, journals, {}, refuse)
+        read_samples(reading, journals, gathering.take_samples)
+        check_attached(reading, journals, {})
     return gathering.evidence(bundle, plan, inventory, journals)
+
+
+def read_bundle(folder: Folder, limits: Limits) -> tuple[BundleStart, bytes]:
+    """`bundle.json` and its bytes; raises UntrustedError."""
+    data = folder.read(BUNDLE, limits.json)
+    return parse_value(data, BundleStart, most=limits.json, depth=limits.depth), data
+
+
+def read_plan(folder: Folder, limits: Limits) -> tuple[Plan, str]:
+    """`plan.json`, which is canonical, and its digest; raises UntrustedError."""
+    data = folder.read(PLAN, limits.json)
+    return parse_canonical(data, Plan, most=limits.json), digest(data)
+
+
+def read_inventory(folder: Folder, limits: Limits) -> Inventory:
+    """The whole inventory; raises UntrustedError."""
+    items: list[InventoryItem] = []
+    errors: tuple[str, ...] = ()
+    for part in inventory_parts(folder, limits):
+        if isinstance(part, InventoryItem):
+            items.append(part)
+        else:
+            errors = part
+    return Inventory(items=tuple(items), errors=errors)
+
+
+def inventory_parts(folder: Folder, limits: Limits) -> Iterator[InventoryItem | tuple[str, ...]]:
+    """The inventory's items one by one, then its collection errors; raises UntrustedError."""
+    return parse_inventory((line.raw for line in folder.lines(INVENTORY, limits.json)), limits)
+
+
+def last_next(journal: Path) -> str:
+    """What a process was running when it died: the `next` of its journal's last test record, empty where unknown.
+
+    Reads as far as lines can be read; raises nothing for a journal that is missing or broken.
+    """
+    running = ""
+    try:
+        with Folder(journal.parent.parent) as opened:
+            for raw, torn in opened.lines(f"{journal.parent.name}/{journal.name}", Limits().journal_line):
+                record = None if torn else parse_line(raw)[1]
+                running = record.next if isinstance(record, Test) else running
+    except (UntrustedError, UseError):
+        return running
+    return running
+
+
+def check_plan(bundle: BundleStart, plan: str, note: Note) -> None:
+    """Note a plan, given by its digest, that is not the one that bundle.json registered."""
+    if bundle.plan != plan:
+        note(finding("plan-mismatch", PLAN, f"its digest is {plan}, registered is {shown(bundle.plan, 80)}."))
+
+
+def check_attached(reading: Reading, journals: Journals, known: Mapping[str, tuple[int, str]]) -> None:
+    """Hold attachments against their records. `known` has sizes and digests of files that were hashed already."""
+    for record in journals.attached:
+        with noted(reading.note, record.path):
+            _check_one(reading.folder, record, known)
+
+
+def _check_one(folder: Folder, record: Attached, known: Mapping[str, tuple[int, str]]) -> None:
+    try:
+        found = known.get(record.path) or folder.digest(record.path)
+    except UntrustedError as problem:
+        raise UntrustedError("attachment-missing", f"a record names it: {problem}") from problem
+    if found != (record.bytes, record.sha256):
+        raise UntrustedError("attachment-mismatch", "size or digest differ from those of its record.")
+
+
+def _documents(folder: Folder, limits: Limits) -> tuple[BundleStart, bytes, Plan]:
+    with noted(refuse, BUNDLE):
+        bundle, data = read_bundle(folder, limits)
+    with noted(refuse, PLAN):
+        plan, registered = read_plan(folder, limits)
+    check_plan(bundle, registered, refuse)
+    return bundle, data, plan

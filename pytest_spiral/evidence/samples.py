@@ -24,10 +24,10 @@ RANGE_NS: Final = 10_000_000_000
 
 
 class _Bound(NamedTuple):
-    """What is bound into the journal: bytes, samples, and the hash of all those bytes."""
+    """How far the journal binds the file: bytes, samples, and the hash of all those bytes."""
 
-    bytes: int
-    count: int
+    size: int
+    lines: int
     state: "_Hash"
 
 
@@ -102,9 +102,9 @@ class SampleFile:
 
     def _bind_if_due(self, coming: int) -> None:
         size = self._file.position.size
-        if size == self._bound.bytes:
+        if size == self._bound.size:
             self._since = self._journal.elapsed()
-        elif size + coming > self._bound.bytes + RANGE_BYTES or self._journal.elapsed() - self._since >= RANGE_NS:
+        elif size + coming > self._bound.size + RANGE_BYTES or self._journal.elapsed() - self._since >= RANGE_NS:
             self._bind()
             self._since = self._journal.elapsed()
 

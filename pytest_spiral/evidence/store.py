@@ -3,7 +3,8 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -13,7 +14,7 @@ from pytest_spiral.rules.paths import JOURNALS, SAMPLES
 
 BLOCK: Final = 1024 * 1024
 _PROBE: Final = 64 * 1024
-_PART: Final = ".part"
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _MODE: Final = 0o644
 
 _REMEDIES: Final = {
@@ -68,16 +69,15 @@ def create_bundle(root: Path, run_id: str) -> Path:
 def write_once(path: Path, data: bytes) -> None:
     """Write a file that must not exist yet, durably and all at once; raises EvidenceError.
 
-    One process writes each file: two that write the same one at the same time are not told apart.
+    Of several processes that write the same file at the same time, one succeeds.
     """
-    if os.path.lexists(path):
-        raise EvidenceError(f"{path} cannot be written: {_REMEDIES[errno.EEXIST]}.")
-    replace(path, data)
+    with _placing(path, _put_new) as target:
+        target.write(data)
 
 
 def replace(path: Path, data: bytes) -> None:
     """Write a file durably: whoever looks sees the old bytes or all of the new ones. Raises EvidenceError."""
-    with _replacing(path) as target:
+    with _placing(path, Path.replace) as target:
         target.write(data)
 
 
@@ -86,11 +86,9 @@ def write_stream(path: Path, source: BinaryIO, most: int) -> Stored:
 
     The source is read to its end, so that `cut` is exact. Raises EvidenceError.
     """
-    if os.path.lexists(path):
-        raise EvidenceError(f"{path} cannot be written: {_REMEDIES[errno.EEXIST]}.")
     state = hashlib.sha256()
     kept = cut = 0
-    with _replacing(path) as target:
+    with _placing(path, _put_new) as target:
         for block in _blocks(source):
             part = block[: most - kept]
             target.write(part)
@@ -121,15 +119,16 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    part = path.with_name(path.name + _PART)
+def _placing(path: Path, place: Callable[[Path, Path], object]) -> Iterator[BinaryIO]:
+    """Open a new file beside `path`; when it is whole and durable, `place` puts it there."""
+    part = path.with_name(f"{path.name}.part-{os.getpid()}-{threading.get_ident()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with os.fdopen(os.open(part, flags, _MODE), "wb") as target:
             yield target
             target.flush()
             os.fsync(target.fileno())
-        part.rename(path)
+        place(part, path)
     except BaseException as problem:
         with suppress(OSError):  # the first error is the one to tell
             part.unlink()
@@ -137,6 +136,20 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
             raise trouble("written", path, problem) from problem
         raise
     sync_folder(path.parent)
+
+
+def _put_new(part: Path, path: Path) -> None:
+    """Give the file its name unless that is taken: a hard link cannot overwrite, as a rename would."""
+    try:
+        os.link(part, path)
+    except OSError as problem:
+        if problem.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from problem
+        part.rename(path)
+    else:
+        part.unlink()
 
 
 def _blocks(source: BinaryIO) -> Iterator[bytes]:

@@ -105,7 +105,7 @@ def _claim(item: pytest.Item, book: Book) -> Claim:
     if folder is not None and not names:
         raise ValueError(
             f"this test stands under {folder.name}/ and claims no criterion; "
-            "mark it `@pytest.mark.criterion(\"…\")`, or move it to another folder."
+            'mark it `@pytest.mark.criterion("…")`, or move it to another folder.'
         )
     criteria = tuple(book.criteria[name] for name in dict.fromkeys(names))
     return Claim(criteria, tuple(dict.fromkeys(_needs(item))))
@@ -151,7 +151,9 @@ def _mark(item: pytest.Item, claim: Claim, book: Book) -> None:
     folder = next((one for one in item.path.parents if one in book.stage_folders), None)
     if folder is not None:
         item.add_marker(getattr(pytest.mark, folder.name))
-    for stage in {gate.stage for file in book.files for gate in file.gates for c in claim.criteria if c in gate.criteria}:
+    for stage in {
+        gate.stage for file in book.files for gate in file.gates for c in claim.criteria if c in gate.criteria
+    }:
         if stage and (folder is None or folder.name != stage):
             item.add_marker(getattr(pytest.mark, stage))
     for marker, twin in _twins(item, claim):

@@ -36,9 +36,10 @@ def end_session(session: pytest.Session, exitstatus: int) -> None:
         return
     from pytest_spiral.rules.enough import enough
 
-    if not enough(sealed.judgement, config.stash[PROCESS].options.require):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    elif session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+    if (
+        not enough(sealed.judgement, config.stash[PROCESS].options.require)
+        or session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -63,15 +64,24 @@ def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, seal
     from pytest_spiral.run.gate_run import SEALED as SEAL_WORD
 
     folder = sealed.folder
-    shown = folder.relative_to(config.invocation_params.dir) if folder.is_relative_to(
-        config.invocation_params.dir
-    ) else folder
+    shown = (
+        folder.relative_to(config.invocation_params.dir)
+        if folder.is_relative_to(config.invocation_params.dir)
+        else folder
+    )
     writer = reporter._tw  # noqa: SLF001 - pytest offers no other way to its width
     for line in render_summary(
-        sealed.judgement, sealed.evidence.plan, sealed.evidence.bundle, str(shown), SEAL_WORD, writer.fullwidth
+        sealed.judgement,
+        sealed.evidence.plan,
+        sealed.evidence.bundle.gates,
+        sealed.evidence.bundle,
+        str(shown),
+        SEAL_WORD,
+        writer.fullwidth,
+        colour=True,
     ):
         for span in line:
-            markup = {word: True for word in span.style.split()}
+            markup = dict.fromkeys(span.style.split(), True)
             writer.write(span.text, **markup)
         writer.line()
 

@@ -15,9 +15,9 @@ from pytest_spiral.model.record import Test
 from pytest_spiral.plugin.claims import Book
 from pytest_spiral.plugin.options import Options
 from pytest_spiral.profiles.probe import probe
-from pytest_spiral.run.recorder import Forget, Keeper
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.rules.requirements import Outcome, evaluate, parse_requirement
+from pytest_spiral.run.recorder import Forget, Keeper
 
 if TYPE_CHECKING:  # both bring most of the package with them, and plain pytest needs neither
     from pytest_spiral.run.gate_run import Opened
@@ -57,13 +57,13 @@ class Process:
             from pytest_spiral.run.target import Rig
 
             self._rig = Rig(
-                self.options.target,
-                self.options.faults,
-                self.options.seed,
-                self.keeper,
-                self.redactor.text,
-                lambda: secrets.token_hex(16),
-                self._keep_log,
+                name=self.options.target,
+                faults=self.options.faults,
+                seed=self.options.seed,
+                keeper=self.keeper,
+                redact=self.redactor.redact,
+                nonce=lambda: secrets.token_hex(16),
+                keep_log=self._keep_log,
             )
         return self._rig
 

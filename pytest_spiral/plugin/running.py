@@ -99,7 +99,7 @@ def record_test(item: pytest.Item, nextitem: pytest.Item | None) -> None:
             criteria=claim.ids if claim else (),
             raised=noted.get("raised", ""),  # type: ignore[arg-type]  # the words that this module writes
             phase=noted.get("phase", ""),  # type: ignore[arg-type]
-            why=process.redactor.text(noted.get("why", "")) if noted else "",
+            why=process.redactor.redact(noted.get("why", "")) if noted else "",
             needs=claim.requirements if claim else (),
             duration_ns=item.stash.get(_DURATION, [0])[0],
             next=nextitem.nodeid if nextitem is not None else "",

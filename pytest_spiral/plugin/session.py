@@ -28,8 +28,10 @@ def is_worker(config: pytest.Config) -> bool:
 
 def is_controller(config: pytest.Config) -> bool:
     """Whether this process hands its tests to xdist workers."""
-    return not is_worker(config) and getattr(config.option, "dist", "no") != "no" and bool(
-        getattr(config.option, "tx", None)
+    return (
+        not is_worker(config)
+        and getattr(config.option, "dist", "no") != "no"
+        and bool(getattr(config.option, "tx", None))
     )
 
 
@@ -95,7 +97,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         scope=Scope(stages=stages, gates=options.gates, narrowed=_narrowed(config, process.book)),
         target=card,
         profile=profile,
-        argv=tuple(process.redactor.text(str(one)) for one in config.invocation_params.args),
+        argv=tuple(process.redactor.redact(str(one)) for one in config.invocation_params.args),
         options=options.named(),
         ini={"spiral_gate_files": list(options.gate_files), "spiral_reports": options.reports},
         environment=kept_environment(),

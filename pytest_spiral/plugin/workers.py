@@ -36,7 +36,9 @@ def part(node: Any, error: object) -> None:
         heads[name] = msgspec.convert(output[WORKER_OUTPUT], JournalHead)
         return
     running = _running(process.opened.folder, name)
-    process.writer.append(Crash(process=name, test=running, why=str(error or "the worker did not come to its end")[:500]))
+    process.writer.append(
+        Crash(process=name, test=running, why=str(error or "the worker did not come to its end")[:500])
+    )
 
 
 def _running(folder: Any, name: str) -> str:
@@ -47,7 +49,7 @@ def _running(folder: Any, name: str) -> str:
 
 
 def scheduler(config: pytest.Config, log: Any) -> Any:
-    """xdist's load-file scheduling where gates are judged and the user chose no other."""
+    """Xdist's load-file scheduling where gates are judged and the user chose no other."""
     process = config.stash.get(PROCESS, None)
     if process is None or not process.book.files or config.getoption("dist") != "load":
         return None

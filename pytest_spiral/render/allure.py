@@ -372,14 +372,15 @@ def _html_debt(verdict: CriterionVerdict, page: Page) -> str:
         return ""
     command = words.run_command(verdict.gate, page.gate(verdict.gate).stage)
     due = f"due {debt.due}" if debt.due else "no due gate"
+    evidence = "\n".join(html(line) for line in debt.evidence.splitlines())
     told = f"<p>Owed by {html(debt.owner or 'nobody')}, {html(due)}: {html(debt.requirement)}. Where it is met, run</p>"
-    return f"{told}<pre>{html(command)}</pre><p>What the probe said:</p><pre>{html(debt.evidence)}</pre>"
+    return f"{told}<pre>{html(command)}</pre><p>What the probe said:</p><pre>{evidence}</pre>"
 
 
 def _html_tests(tests: Sequence[str]) -> str:
     if not tests:
         return ""
-    return f"<p>Proven by</p><ul>{''.join(f'<li><code>{html(test)}</code></li>' for test in tests)}</ul>"
+    return f"<p>Claimed by</p><ul>{''.join(f'<li><code>{html(test)}</code></li>' for test in tests)}</ul>"
 
 
 def _uuid(page: Page, *names: str) -> str:

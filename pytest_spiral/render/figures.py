@@ -179,7 +179,11 @@ def confidence_text(limit: LimitVerdict) -> str:
     """Write the confidence asked for: `95 %`, `no`; empty where the limit needs none."""
     if limit.confidence in {"", "none"}:
         return "no" if limit.confidence else ""
-    return f"{rounded(Fraction(limit.confidence) * 100)} %"
+    try:
+        share = Fraction(limit.confidence)
+    except (ValueError, ZeroDivisionError):
+        return limit.confidence
+    return f"{rounded(share * 100)} %"
 
 
 def _margin_text(seen: Scaled, value: str, bound: str) -> str:

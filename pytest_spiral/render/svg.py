@@ -29,7 +29,7 @@ WIDTH: Final = 640
 HEIGHT: Final = 240
 _SIZE: Final = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
 _FONTS: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62.0, 616.0, 66.0, 170.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70.0, 616.0, 66.0, 170.0
 _LOG_FROM: Final = 12.0  # ratio of the widest to the narrowest figure from which powers of ten read better
 _TITLE_LETTERS: Final = 58
 _COUNTED: Final = {"failures": "failed samples of", "count": "count of", "equal": "differences between"}

@@ -84,11 +84,11 @@ def count_words(verdicts: Iterable[CriterionVerdict]) -> str:
     return ", ".join(_counted_kind(kind, group) for kind, group in groups.items()) or "no criteria"
 
 
-def reason_words(verdict: CriterionVerdict) -> str:
+def reason_words(verdict: CriterionVerdict, *, requirement: bool = True) -> str:
     """Say why a verdict is what it is: its sentence, or the worst limit's, with the requirement and the code."""
     sentence = verdict.sentence or next((one.sentence for one in by_concern(verdict.limits) if one.sentence), "")
     parts = [sentence]
-    if verdict.requirement and verdict.requirement not in sentence:
+    if requirement and verdict.requirement and verdict.requirement not in sentence:
         parts.append(f"requires {verdict.requirement}")
     said = "; ".join(part for part in parts if part)
     shown = verdict.reason and verdict.verdict is not Verdict.ENVIRONMENT_LIMITED

@@ -81,9 +81,7 @@ def parse_strict(data: bytes, *, most: int = _LIMITS.json, depth: int = _LIMITS.
     return value
 
 
-def parse_value(
-    data: bytes, kind: type[_Struct], *, most: int = _LIMITS.json, depth: int = _LIMITS.depth
-) -> _Struct:
+def parse_value(data: bytes, kind: type[_Struct], *, most: int = _LIMITS.json, depth: int = _LIMITS.depth) -> _Struct:
     """Parse one JSON document strictly into a value of that type.
 
     Raises UntrustedError: as `parse_strict`, and `format-unknown` or `field-wrong`.

@@ -75,7 +75,7 @@ _RECOVER = "Recover the run or run the gate again; an unsealed run decides nothi
 _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (1, "never-opened", "nothing was ever recorded here", _RUN),
     (1, "artifact-missing", "a file is missing that must be there before others that are there", _AGAIN),
-    (1, "file-missing", "the manifest lists a file that is not there", _AGAIN),
+    (1, "file-missing", "a file is not there that the manifest lists, or that every bundle has", _AGAIN),
     (1, "file-extra", "a file is there that the manifest does not list", _AGAIN),
     (1, "file-irregular", "a link, device, pipe or socket stands where a regular file belongs", _AGAIN),
     (1, "file-unreadable", "the operating system does not let this file or folder be read", "Check its permissions."),

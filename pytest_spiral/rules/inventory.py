@@ -1,7 +1,8 @@
 """`inventory.json`'s bytes: one test a line, so that a million can be read without holding the document.
 
-The first line is `{"format":"spiral-inventory/1","items":[`, then one item a line, all but the last with a comma,
-then `],"errors":[…]}`; each with LF. As a whole the file is one JSON document.
+Written that way, the first line is `{"format":"spiral-inventory/1","items":[`, then one item a line, all but the last with a comma,
+then `],"errors":[…]}`; each with LF. As a whole the file is one JSON document, and one with other line ends is
+read as such, within the limit for documents.
 """
 
 from collections.abc import Iterator
@@ -34,13 +35,22 @@ def encode_inventory(inventory: Inventory) -> bytes:
     return HEAD + items + (b"\n" if items else b"") + FOOT + errors + b"}\n"
 
 
-def parse_items(lines: Iterator[bytes], limits: Limits) -> Iterator[InventoryItem | tuple[str, ...]]:
+def parse_inventory(lines: Iterator[bytes], limits: Limits) -> Iterator[InventoryItem | tuple[str, ...]]:
     """Read the file's raw lines: the items one by one, then the collection errors, which come last and once.
 
-    Raises UntrustedError: a `json-…` code, `field-wrong`, `inventory-form`.
+    Raises UntrustedError: a `json-…` code, `format-unknown`, `field-wrong`, `inventory-form`, `file-too-large`.
     """
-    if next(lines, b"") != HEAD:
-        raise UntrustedError("inventory-form", "the first line is not the one of spiral-inventory/1.")
+    first = next(lines, b"")
+    if first == HEAD:
+        yield from _parse_lines(lines, limits)
+        return
+    document = _joined(first, lines, limits.json)
+    inventory = parse_value(document, Inventory, most=limits.json, depth=limits.depth)
+    yield from inventory.items
+    yield inventory.errors
+
+
+def _parse_lines(lines: Iterator[bytes], limits: Limits) -> Iterator[InventoryItem | tuple[str, ...]]:
     comma = True
     for number, raw in enumerate(lines):
         if raw.startswith(FOOT):
@@ -56,6 +66,15 @@ def parse_items(lines: Iterator[bytes], limits: Limits) -> Iterator[InventoryIte
         raise UntrustedError("inventory-form", "the file ends before its list of errors.")
     if next(lines, b""):
         raise UntrustedError("inventory-form", "the file goes on after its list of errors.")
+
+
+def _joined(first: bytes, lines: Iterator[bytes], most: int) -> bytes:
+    document = bytearray(first)
+    for line in lines:
+        document += line
+        if len(document) > most:
+            raise UntrustedError("file-too-large", f"more than {most} bytes, and not one test a line.")
+    return bytes(document)
 
 
 def _encode(item: InventoryItem) -> bytes:

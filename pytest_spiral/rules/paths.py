@@ -75,7 +75,7 @@ def path_faults(path: str) -> Iterator[tuple[str, str]]:
         yield "path-depth", f"the path has {len(segments)} segments, at most {DEPTH} are allowed."
     for segment in segments:
         if not SEGMENT.fullmatch(segment):
-            yield "path-name", f"the segment {ascii(segment[:SEGMENT_LENGTH])} does not match {SEGMENT.pattern}."
+            yield "path-name", f"the segment {segment[:SEGMENT_LENGTH]!a} does not match {SEGMENT.pattern}."
         elif _DEVICE.fullmatch(segment):
             yield "path-device", f"the segment {segment!r} is a device on some systems."
         if len(segment) > SEGMENT_LENGTH:

@@ -17,7 +17,7 @@ from pytest_spiral.transports import open_transport
 
 _TRIES = 3
 _LOOK_BACK = 50
-_PACE_S = 0.4
+_PACE_S = 0.6
 _CONNECT_S = 5.0
 
 

@@ -17,7 +17,6 @@ from pytest_spiral.model.gate import GateCard, Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.profile import Profile
 from pytest_spiral.model.record import End, JournalHead
-from pytest_spiral.render.allure import ALLURERC
 from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.judge import judge
@@ -113,10 +112,10 @@ def seal_run(opened: Opened) -> Sealed:
 def write_derived(folder: Path, evidence: Evidence, judgement: Judgement) -> None:
     """Write summary.json, the pages for people, and the Allure results."""
     write_once(folder / "summary.json", summary_bytes(judgement))
+    start = evidence.bundle
     pages = {
-        "summary.md": render_summary_markdown(judgement, evidence.plan, evidence.bundle),
-        "change_notes.md": render_change_notes(judgement, evidence.bundle),
-        "allurerc.mjs": ALLURERC,
+        "summary.md": render_summary_markdown(judgement, evidence.plan, start.gates, start, folder.name),
+        "change_notes.md": render_change_notes(judgement, evidence.plan, start),
     }
     for name, text in pages.items():
         write_once(folder / name, text.encode())

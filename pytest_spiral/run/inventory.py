@@ -2,16 +2,15 @@
 
 from pathlib import Path
 
-import msgspec
-
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.evidence.store import write_once
 from pytest_spiral.model.evidence import Inventory
+from pytest_spiral.rules.inventory import encode_inventory
 
 
 def write_inventory(folder: Path, inventory: Inventory) -> None:
     """Write `inventory.json`; raises EvidenceError where another process has collected something else."""
-    data = msgspec.json.encode(inventory) + b"\n"
+    data = encode_inventory(inventory)
     path = folder / "inventory.json"
     try:
         write_once(path, data)

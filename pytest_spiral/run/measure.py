@@ -123,7 +123,7 @@ class Measure:
     def open_loop(self, call: Callable[[int], object], calls: int, *, every_ms: float, workers: int = 32) -> None:
         """Send `calls` calls on a fixed schedule, whether or not earlier ones have come back.
 
-        Call i is intended at start + i · every_ms; its sample is done − intended, so that a stall is felt by every
+        Call i is intended at start + i x every_ms; its sample is done - intended, so that a stall is felt by every
         call that had to wait (response time). `call` gets i; an exception makes a failed sample. At most `workers`
         calls are in flight; waiting for a free worker counts as response time too.
         """

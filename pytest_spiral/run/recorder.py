@@ -16,9 +16,9 @@ from pytest_spiral.model.record import (
     RunClosed,
     RunOpened,
 )
+from pytest_spiral.rules.units import dimension
 from pytest_spiral.run import clock
 from pytest_spiral.run.measure import Discard, Measure, Sink
-from pytest_spiral.rules.units import dimension
 
 _UNITLESS = ("rate", "failures", "count", "equal", "all-pass")
 

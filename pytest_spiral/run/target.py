@@ -19,6 +19,7 @@ from pytest_spiral.model.target import Component, Running, Start
 from pytest_spiral.run import clock
 from pytest_spiral.run.challenge import challenge
 from pytest_spiral.run.recorder import Keeper
+from pytest_spiral.run.traces import Traces
 from pytest_spiral.transports import open_transport
 from pytest_spiral.transports.base import Transport
 from pytest_spiral.transports.wrap import Recording
@@ -73,13 +74,17 @@ class Subject:
             return self._component.ask(op, **arguments)
         except RuntimeError as error:
             self._target.check()
-            raise TargetLostError(f"{self.name} did not answer {op!r}: {error}") if self._target.lost else error from error
+            raise (
+                TargetLostError(f"{self.name} did not answer {op!r}: {error}") if self._target.lost else error
+            ) from error
 
     def transport(self, kind: Literal["rest", "grpc"], service: str = "", *, fresh: bool = False) -> Transport:
         """A recording transport to this component (or one of its services); `fresh` opens a new connection."""
         endpoint = f"{service}.{kind}" if service else kind
         if endpoint not in self._component.endpoints:
-            raise TargetError(f"{self.name} has no endpoint {endpoint!r}; it has {', '.join(self._component.endpoints)}.")
+            raise TargetError(
+                f"{self.name} has no endpoint {endpoint!r}; it has {', '.join(self._component.endpoints)}."
+            )
         if fresh:
             return self._connect(kind, endpoint, service)
         with self._lock:
@@ -92,7 +97,7 @@ class Subject:
         where = service or self.name
 
         def keep(exchange: Exchange) -> None:
-            self._rig.traces.setdefault((where, kind), []).append(exchange)
+            self._rig.traces.keep(where, kind, exchange)
 
         return Recording(inner, keep, clock.mono_ns, self._rig.redact)
 
@@ -177,6 +182,7 @@ class Rig:
 
     def __init__(  # noqa: PLR0913 - the edges of one object, each handed in
         self,
+        *,
         name: str,
         faults: Sequence[str],
         seed: int,
@@ -191,7 +197,7 @@ class Rig:
         self.keeper = keeper
         self.redact = redact
         self.nonce = nonce
-        self.traces: dict[tuple[str, str], list[Exchange]] = {}
+        self.traces = Traces()
         self._keep_log = keep_log
         self._target: Target | None = None
         self._folders: list[Path] = []

@@ -2,21 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
+from pytest_spiral.errors import EvidenceError
 from pytest_spiral.evidence.journal import Journal
 from pytest_spiral.evidence.samples import SampleFile
-from pytest_spiral.evidence.store import write_once
+from pytest_spiral.evidence.store import make_folder, write_once
 from pytest_spiral.model.base import Value
-from pytest_spiral.model.exchange import Exchange
-from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened, Start
-from pytest_spiral.run import clock
+from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened
+from pytest_spiral.rules.paths import journal_file
 from pytest_spiral.rules.redact import Redactor
+from pytest_spiral.run import clock
+from pytest_spiral.run.traces import Traces
 
-TRACE_LIMIT = 200
 LOG_LIMIT = 8 * 2**20
 
 
@@ -29,10 +28,16 @@ class Writer:
         self._redactor = redactor
         self._numbers = 0
         self.journal = Journal(
-            folder / "journal" / f"{process}.jsonl", first_prev, process, nonce, clock.wall_us, clock.stopwatch(),
-            refuse=redactor.refuse,
-        )  # fmt: skip
-        self.journal.append(Start(process=process, nonce=nonce))
+            folder / journal_file(process), first_prev, process, nonce, clock.wall_us, clock.mono_ns, self.refuse
+        )
+
+    def refuse(self, data: bytes) -> None:
+        """Refuse bytes in which a declared secret stands, before they are written; raises EvidenceError."""
+        if self._redactor.find(data):
+            raise EvidenceError(
+                "a declared secret was about to be written into the evidence; it was refused. "
+                "Remedy: keep it out of names, reasons, samples and attachments."
+            )
 
     def number(self) -> int:
         """The next number of this process, from 1: for sample files, runs and attachments."""
@@ -45,13 +50,14 @@ class Writer:
 
     def open_samples(self, opened: MeasureOpened) -> SampleFile:
         """Begin the sample file of a measurement."""
-        return SampleFile(self.folder, opened.file, self.journal, refuse=self._redactor.refuse)
+        return SampleFile(self.folder, opened, self.journal, self.refuse)
 
     def attach(  # noqa: PLR0913 - an attachment is described by that much
         self, path: str, data: bytes, *, name: str, media_type: str, test: str = "", criteria: Iterable[str] = ()
     ) -> None:
         """Write a file into the bundle and record it; secrets are refused."""
-        self._redactor.refuse(data)
+        self.refuse(data)
+        make_folder((self.folder / path).parent)
         write_once(self.folder / path, data)
         self.append(
             Attached(
@@ -65,18 +71,11 @@ class Writer:
             )
         )
 
-    def keep_traces(self, traces: dict[tuple[str, str], list[Exchange]]) -> None:
-        """Write `traces/<service>/<kind>_trace.json`: the first exchanges of each, and how many there were."""
+    def keep_traces(self, traces: Traces) -> None:
+        """Write `traces/<service>/<kind>_trace.json`: the first exchanges of each, and how many more there were."""
         prefix = "" if self.process == "main" else f"{self.process}-"
-        for (service, kind), exchanges in sorted(traces.items()):
-            body = {
-                "format": "spiral-trace/1",
-                "service": service,
-                "transport": kind,
-                "exchanges": msgspec.to_builtins(exchanges[:TRACE_LIMIT]),
-                "left_out": max(0, len(exchanges) - TRACE_LIMIT),
-            }
-            data = self._redactor.text(json.dumps(body, indent=1, sort_keys=True)).encode() + b"\n"
+        for service, kind, document in traces.documents():
+            data = self._redactor.redact(json.dumps(document, indent=1, sort_keys=True)).encode() + b"\n"
             name = f"{prefix}{kind}_trace.json"
             self.attach(f"traces/{service}/{name}", data, name=name, media_type="application/json")
 
@@ -88,10 +87,9 @@ class Writer:
             return
         cut = data[-LOG_LIMIT:].decode("utf-8", "backslashreplace")
         prefix = "" if self.process == "main" else f"{self.process}-"
-        self.attach(
-            f"logs/{prefix}{name}", self._redactor.text(cut).encode(), name=name, media_type="text/plain"
-        )
+        self.attach(f"logs/{prefix}{name}", self._redactor.redact(cut).encode(), name=name, media_type="text/plain")
 
     def close(self, end: End) -> JournalHead:
         """Write the journal's last record and close it; gives where it ended."""
-        return self.journal.close(end)
+        self.journal.close(end)
+        return self.journal.head

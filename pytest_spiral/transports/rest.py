@@ -48,7 +48,7 @@ class RestTransport(Transport):
         self._patience = Patience(f"REST at {self.address}")
         self._sessions = threading.local()
         self._lock = threading.Lock()
-        self._open: list[requests.Session] = []
+        self._open: set[requests.Session] = set()
 
     def exchange(self, request: Request) -> Reply:
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
@@ -58,8 +58,14 @@ class RestTransport(Transport):
         grip = Grip()
 
         def call() -> Reply:
-            with gripped(grip):
-                return self._call(sent, operation, body)
+            try:
+                with gripped(grip):
+                    response, content = self._call(sent, operation, body)
+            except ExchangeError:
+                self._discard_session()
+                grip.drop()
+                raise
+            return self._judged(sent, response, content)
 
         return self._patience.run(call, sent.deadline_s, leave=grip.cut)
 
@@ -71,7 +77,8 @@ class RestTransport(Transport):
                 session.close()
             self._open.clear()
 
-    def _call(self, request: Request, operation: Operation, body: dict[str, Any]) -> Reply:
+    def _call(self, request: Request, operation: Operation, body: dict[str, Any]) -> tuple[requests.Response, bytes]:
+        """The response and its whole content; raises ExchangeError where they do not come."""
         try:
             with self._session().request(
                 operation.rest_method,
@@ -82,10 +89,9 @@ class RestTransport(Transport):
                 allow_redirects=False,
                 **body,
             ) as response:
-                content = _content(response)
+                return response, _content(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError) as error:
             raise self._failed(error) from error
-        return self._judged(request, response, content)
 
     def _session(self) -> requests.Session:
         """This thread's session, made on its first call."""
@@ -93,8 +99,16 @@ class RestTransport(Transport):
         if session is None:
             session = self._sessions.session = self._new_session()
             with self._lock:
-                self._open.append(session)
+                self._open.add(session)
         return session
+
+    def _discard_session(self) -> None:
+        """Close this thread's session: nothing of a call that failed is used again."""
+        session = self._session()
+        del self._sessions.session
+        session.close()
+        with self._lock:
+            self._open.discard(session)
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()

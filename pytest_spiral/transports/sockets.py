@@ -10,6 +10,9 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 
+_CLOSED = -1  # the descriptor of a closed socket
+
+
 class Grip:
     """A hold on the socket of one call, from the moment that there is one."""
 
@@ -33,6 +36,16 @@ class Grip:
                 # The plain socket's own method: a TLS socket's would take away what the other thread is reading with.
                 with contextlib.suppress(OSError):  # the connection has ended by itself
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def drop(self) -> None:
+        """Close the socket of a call that failed, whoever still refers to it; only for the thread of the call.
+
+        After some failures the HTTP library leaves a socket to the garbage collector.
+        """
+        with self._lock:
+            wire, self._socket = self._socket, None
+            if wire is not None and (descriptor := wire.detach()) != _CLOSED:
+                socket.close(descriptor)
 
 
 class _Calls(threading.local):

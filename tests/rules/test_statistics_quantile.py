@@ -45,9 +45,9 @@ def judge_values(values, limit=100, **changes):
         (5, "0.5", (3, 1, 5)),
         (4, "0.5", (2, None, None)),
         (1, "0.5", (1, None, None)),
-        (1, "0.99", (1, None, None)),
-        (2, "0.01", (1, None, 2)),
-        (2, "0.04", (1, None, 1)),
+        (1, "0.99", (1, 1, None)),
+        (2, "0.01", (1, None, 1)),
+        (2, "0.04", (1, None, 2)),
     ],
 )
 def test_the_ranks_of_a_quantile_are_those_of_the_tables(samples, quantile, ranks):

@@ -97,30 +97,27 @@ def test_a_tie_of_tail_and_risk_passes_and_does_not_fail():
 
 
 @pytest.mark.parametrize(
-    ("successes", "samples", "planned", "verdict", "reason", "more", "qualifiers"),
+    ("successes", "samples", "planned", "expected"),
     [
-        (20, 20, 59, "inconclusive", "incomplete", 39, ("point-only",)),
-        (58, 58, 59, "inconclusive", "incomplete", 1, ("point-only",)),
-        (100, 100, 208, "inconclusive", "incomplete", 108, ()),
-        (3, 20, 208, "fail", None, None, ()),
-        (4, 20, 208, "inconclusive", "cannot-pass", 188, ()),
-        (14, 20, 208, "inconclusive", "cannot-pass", 188, ()),
-        (15, 20, 208, "inconclusive", "incomplete", 188, ("point-short",)),
-        (19, 20, 59, "inconclusive", "cannot-pass", 39, ()),
-        (33, 40, 59, "fail", None, None, ()),
-        (40, 40, 20, "invalid", "more-than-planned", None, ()),
-        (5, 6, 208, "inconclusive", "incomplete", 202, ("point-short",)),
-        (203, 203, 208, "inconclusive", "incomplete", 5, ()),
-        (207, 207, 208, "inconclusive", "incomplete", 1, ()),
-        (10, 10, 20, "inconclusive", "cannot-pass", 10, ()),
+        (20, 20, 59, ("inconclusive", "incomplete", 39, ("point-only",))),
+        (58, 58, 59, ("inconclusive", "incomplete", 1, ("point-only",))),
+        (100, 100, 208, ("inconclusive", "incomplete", 108, ())),
+        (3, 20, 208, ("fail", None, None, ())),
+        (4, 20, 208, ("inconclusive", "cannot-pass", 188, ())),
+        (14, 20, 208, ("inconclusive", "cannot-pass", 188, ())),
+        (15, 20, 208, ("inconclusive", "incomplete", 188, ("point-short",))),
+        (19, 20, 59, ("inconclusive", "cannot-pass", 39, ())),
+        (33, 40, 59, ("fail", None, None, ())),
+        (40, 40, 20, ("invalid", "more-than-planned", None, ())),
+        (5, 6, 208, ("inconclusive", "incomplete", 202, ("point-short",))),
+        (203, 203, 208, ("inconclusive", "incomplete", 5, ())),
+        (207, 207, 208, ("inconclusive", "incomplete", 1, ())),
+        (10, 10, 20, ("inconclusive", "cannot-pass", 10, ())),
     ],
 )
-def test_a_plan_that_is_not_full_waits_unless_nothing_can_change_it(
-    successes, samples, planned, verdict, reason, more, qualifiers
-):
+def test_a_plan_that_is_not_full_waits_unless_nothing_can_change_it(successes, samples, planned, expected):
     judged = judge(successes, samples, planned)
-    assert (judged.verdict, judged.reason, judged.more_needed) == (verdict, reason, more)
-    assert judged.qualifiers == qualifiers
+    assert (judged.verdict, judged.reason, judged.more_needed, judged.qualifiers) == expected
 
 
 @pytest.mark.parametrize(
@@ -169,19 +166,19 @@ def test_lost_samples_count_as_hits_against_an_upper_limit():
 
 
 @pytest.mark.parametrize(
-    ("successes", "samples", "planned", "lost", "verdict", "reason"),
+    ("counts", "planned", "lost", "verdict", "reason"),
     [
-        (19, 20, None, 0, "pass", None),
-        (18, 20, None, 0, "fail", None),
-        (19, 19, 20, 0, "inconclusive", "incomplete"),
-        (10, 12, 20, 0, "fail", None),
-        (18, 20, 20, 1, "inconclusive", "lost-samples"),
-        (17, 20, 20, 1, "fail", None),
-        (18, 19, 20, 0, "inconclusive", "incomplete"),
+        ((19, 20), None, 0, "pass", None),
+        ((18, 20), None, 0, "fail", None),
+        ((19, 19), 20, 0, "inconclusive", "incomplete"),
+        ((10, 12), 20, 0, "fail", None),
+        ((18, 20), 20, 1, "inconclusive", "lost-samples"),
+        ((17, 20), 20, 1, "fail", None),
+        ((18, 19), 20, 0, "inconclusive", "incomplete"),
     ],
 )
-def test_without_confidence_the_plain_figure_counts_and_says_so(successes, samples, planned, lost, verdict, reason):
-    judged = judge_rate(successes, samples, at_least=BAR, confidence=None, planned=planned, lost=lost)
+def test_without_confidence_the_plain_figure_counts_and_says_so(counts, planned, lost, verdict, reason):
+    judged = judge_rate(*counts, at_least=BAR, confidence=None, planned=planned, lost=lost)
     assert (judged.verdict, judged.reason) == (verdict, reason)
     assert "simple-acceptance" in judged.qualifiers
 

@@ -226,6 +226,8 @@ def test_a_wrapper_is_what_it_holds_and_closes_it():
 
 def test_wrappers_hold_any_transport():
     taken = []
-    with Recording(MemoryTransport(lambda request: Reply(code=Code.OK, payload=request.payload)), taken.append, ticking(), str) as memory:
+    with Recording(
+        MemoryTransport(lambda request: Reply(code=Code.OK, payload=request.payload)), taken.append, ticking(), str
+    ) as memory:
         assert memory.exchange(Request(operation="ask", payload={"a": 1})).payload == {"a": 1}
     assert [exchange.transport for exchange in taken] == ["memory"]

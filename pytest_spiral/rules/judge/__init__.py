@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from pytest_spiral.model.evidence import Evidence
-from pytest_spiral.model.gate import Criterion, Gate, GateCard, Plan
+from pytest_spiral.model.gate import Gate, GateCard, Plan
 from pytest_spiral.model.judgement import CriterionVerdict, Debt, GateDecision, Judgement, StageDecision
 from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.rules.combine import combine, combine_stage
@@ -135,5 +135,3 @@ def _counts(words: Iterable[str]) -> dict[str, int]:
     for word in words:
         found[word] = found.get(word, 0) + 1
     return dict(sorted(found.items()))
-
-

@@ -1,7 +1,5 @@
 """Judging one criterion: its limits, its tests' ends, its control, its subjects, its environment."""
 
-from fractions import Fraction
-
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import CriterionVerdict, LimitVerdict
@@ -10,7 +8,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.fidelity import observed_fidelity, shortfall
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import Finding, worst
-from pytest_spiral.rules.judge.limit import confidence_of, judge_limit
+from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.population import PopulationError, populations
 from pytest_spiral.rules.judge.row import judge_row
 from pytest_spiral.rules.judge.tests import judge_tests
@@ -107,9 +105,7 @@ def _all_pass(criterion: Criterion, limit: Limit, context: Context) -> LimitVerd
     )
 
 
-def _judge_control(
-    criterion: Criterion, context: Context
-) -> tuple[tuple[LimitVerdict, ...], list[Finding]]:
+def _judge_control(criterion: Criterion, context: Context) -> tuple[tuple[LimitVerdict, ...], list[Finding]]:
     """What was measured under the fault, judged by the guarded criterion's bar, must come out as declared."""
     rule = criterion.control
     if rule is None:
@@ -119,16 +115,18 @@ def _judge_control(
     guarded = context.evidence.plan.criterion(rule.of)
     fed = [limit for limit in guarded.limits if any(one.name in limit.measurements for one in measurements)]
     if not blocks or not fed:
-        return (), [Finding(Verdict.NOT_RUN, "control-not-run", f"nothing of {rule.of} was measured under {rule.fault}")]
+        return (), [
+            Finding(Verdict.NOT_RUN, "control-not-run", f"nothing of {rule.of} was measured under {rule.fault}")
+        ]
     if any(one.fault != rule.fault or one.of != rule.of for one in blocks):
         return (), [Finding(Verdict.INVALID, "control-differs", "the control ran with another fault than declared")]
     facts = context.evidence.bundle.target.facts
-    limits = tuple(
-        judge_limit(guarded, limit, one, facts) for limit in fed for one in populations(limit, measurements)
-    )
+    limits = tuple(judge_limit(guarded, limit, one, facts) for limit in fed for one in populations(limit, measurements))
     if any(one.verdict == rule.verdict for one in limits):
         return limits, []
-    sentence = f"{rule.fault} was not found out: {rule.of} came out as {', '.join(sorted({one.verdict for one in limits}))}"
+    sentence = (
+        f"{rule.fault} was not found out: {rule.of} came out as {', '.join(sorted({one.verdict for one in limits}))}"
+    )
     return limits, [Finding(Verdict.FAIL, "control-did-not-fail", sentence)]
 
 
@@ -209,5 +207,3 @@ def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context
         cause="environment",
         sentence=f"pass on {where}, needs {wanted}; {shown.sentence}".rstrip("; "),
     )
-
-

@@ -2,9 +2,12 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+
+import msgspec
 
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
@@ -20,6 +23,7 @@ from pytest_spiral.rules.judge.population import (
     open_loop,
     outcomes,
 )
+from pytest_spiral.rules.judge.sentences import limit_note, limit_sentence
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.statistics import (
     Judged,
@@ -35,10 +39,19 @@ from pytest_spiral.rules.statistics import (
     judge_quantile_values,
     judge_rate,
 )
-from pytest_spiral.rules.judge.sentences import limit_note, limit_sentence
 from pytest_spiral.rules.units import convert, parse_quantity
 
 _PICTURE_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A limit to be judged: its criterion, the population, and what the target states of itself."""
+
+    criterion: Criterion
+    limit: Limit
+    population: Population
+    facts: Mapping[str, Any]
 
 
 def confidence_of(criterion: Criterion) -> Fraction | None:
@@ -49,7 +62,7 @@ def confidence_of(criterion: Criterion) -> Fraction | None:
 def judge_limit(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> LimitVerdict:
     """Judge a limit on a population: never raises; what cannot be judged is invalid and says why."""
     try:
-        judged = _JUDGES[limit.statistic](criterion, limit, population, facts)
+        judged = _JUDGES[limit.statistic](Case(criterion, limit, population, facts))
     except PopulationError as error:
         return LimitVerdict(
             limit=limit.text,
@@ -88,13 +101,7 @@ def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population
         picture=_picture(limit, population),
     )
     note = limit_note(criterion, limit, judged, population)
-    return _with(shown, sentence=limit_sentence(shown, judged), note=note)
-
-
-def _with(verdict: LimitVerdict, **changes: Any) -> LimitVerdict:
-    import msgspec
-
-    return msgspec.structs.replace(verdict, **changes)
+    return msgspec.structs.replace(shown, sentence=limit_sentence(shown, judged), note=note)
 
 
 def _unit(limit: Limit) -> str:
@@ -155,7 +162,8 @@ def _directed(limit: Limit, bound: Fraction) -> dict[str, Fraction]:
     return {"at_least": bound} if limit.comparison == ">=" else {"at_most": bound}
 
 
-def _quantile(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _quantile(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     measurement = population.first
     samples = counted(measurement, criterion, limit)
     unit = limit.unit or ""
@@ -176,12 +184,11 @@ def _in_blocks(criterion: Criterion, judged: Judged, blocks: int) -> Judged:
     """A pass needs the declared number of blocks of fresh connections."""
     if criterion.blocks <= blocks or judged.verdict is not Verdict.PASS:
         return judged
-    from dataclasses import replace
-
     return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=Reason.TOO_FEW_BLOCKS)
 
 
-def _rate(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _rate(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     hits, total = outcomes(counted(population.first, criterion, limit), population.first)
     return judge_rate(
         hits,
@@ -192,7 +199,8 @@ def _rate(criterion: Criterion, limit: Limit, population: Population, facts: Map
     )
 
 
-def _mean(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _mean(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     samples = counted(population.first, criterion, limit)
     return judge_mean(
         numbers(samples, population.first, "1"),
@@ -202,24 +210,27 @@ def _mean(criterion: Criterion, limit: Limit, population: Population, facts: Map
     )
 
 
-def _failures(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _failures(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     samples = counted(population.first, criterion, limit)
-    return judge_failures(failures(samples), len(samples), at_most=bound_of(limit), planned=_planned(criterion, limit, len(samples)))
+    return judge_failures(
+        failures(samples), len(samples), at_most=bound_of(limit), planned=_planned(criterion, limit, len(samples))
+    )
 
 
-def _count(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _count(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     declared = parse_quantity(criterion.exposure or "")
     samples = counted(population.first, criterion, limit)
     if not samples:
         return Judged(Verdict.INVALID, Reason.EMPTY, limit=bound_of(limit))
     total, exposure = events(samples, population.first)
     per = convert(Fraction(1), "h", declared.unit) if declared.unit in ("s", "min", "h", "ms") else Fraction(1)
-    return judge_count(
-        total, at_most=bound_of(limit), exposure=exposure, declared_exposure=declared.number, per=per
-    )
+    return judge_count(total, at_most=bound_of(limit), exposure=exposure, declared_exposure=declared.number, per=per)
 
 
-def _extreme(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _extreme(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     measurement = population.first
     samples = counted(measurement, criterion, limit)
     unit = limit.unit or ""
@@ -232,20 +243,24 @@ def _extreme(criterion: Criterion, limit: Limit, population: Population, facts: 
     )
 
 
-def _duration(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _duration(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     measurement = population.first
     found = numbers(counted(measurement, criterion, limit), measurement, limit.unit or "")
     if len(found) != 1 or not math.isfinite(found[0]):
         raise PopulationError("no-single-duration", f"{measurement.name} is one duration, and {len(found)} were taken")
     uncertainty = convert(Fraction(measurement.resolution_ns), "ns", limit.unit or "s")
-    trusted = facts.get("clock.trusted", True) is not False
+    trusted = case.facts.get("clock.trusted", True) is not False
     return judge_elapsed(found[0], uncertainty, **_directed(limit, bound_of(limit)), trusted=trusted)
 
 
-def _equal(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> Judged:
+def _equal(case: Case) -> Judged:
+    criterion, limit, population = case.criterion, case.limit, case.population
     if len(population.measurements) != 2:
         missing = [name for name in limit.measurements if name not in {one.name for one in population.measurements}]
-        raise PopulationError("one-sided", f"{' and '.join(missing)} was never measured, so there is nothing to compare")
+        raise PopulationError(
+            "one-sided", f"{' and '.join(missing)} was never measured, so there is nothing to compare"
+        )
     left, right = (items(one) for one in population.measurements)
     if not left and not right:
         return Judged(Verdict.INVALID, Reason.EMPTY)
@@ -258,7 +273,7 @@ def _equal(criterion: Criterion, limit: Limit, population: Population, facts: Ma
     return judge_equality(listed, equal=equal, unequal=len(both) - equal, missing=listed - len(both))
 
 
-_JUDGES: dict[str, Callable[[Criterion, Limit, Population, Mapping[str, Any]], Judged]] = {
+_JUDGES: dict[str, Callable[[Case], Judged]] = {
     "quantile": _quantile,
     "rate": _rate,
     "mean": _mean,

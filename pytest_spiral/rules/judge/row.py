@@ -57,5 +57,7 @@ def _rank(verdict: Verdict) -> int:
 
 def _as_judged(one: LimitVerdict) -> Judged:
     """A run's verdict as the row wants it: verdict, reason and bounds."""
-    reason = None if one.verdict is Verdict.PASS else one.reason or (None if one.verdict is Verdict.FAIL else Reason.EMPTY)
+    reason = (
+        None if one.verdict is Verdict.PASS else one.reason or (None if one.verdict is Verdict.FAIL else Reason.EMPTY)
+    )
     return Judged(one.verdict, reason, value=one.value, lower=one.lower, upper=one.upper, samples=one.samples)

@@ -84,12 +84,12 @@ def _shows(criterion: Criterion, judged: Judged) -> str:
         return ""
     hourly = parse_quantity(exposure).unit in ("ms", "s", "min", "h")
     per = "an hour" if hourly else f"per {parse_quantity(exposure).unit}"
-    shown = f"{upper:.0f}" if upper >= 10 else f"{upper:.3g}"  # noqa: PLR2004 - whole numbers read best from ten up
+    shown = f"{upper:.0f}" if upper >= 10 else f"{upper:.3g}"
     return f"{judged.value} in {exposure} shows at most {shown} {per}"
 
 
 def _differing(population: Population) -> str:
-    if len(population.measurements) != 2:  # noqa: PLR2004 - two sides
+    if len(population.measurements) != 2:
         return ""
     try:
         left, right = (items(one) for one in population.measurements)
@@ -103,9 +103,7 @@ def _differing(population: Population) -> str:
     return f"differing: {', '.join(names[:_NAMED])}{more}"
 
 
-def row_sentence(
-    criterion: Criterion, judged: Judged, runs: "list[LimitVerdict | None]", worst: LimitVerdict
-) -> str:
+def row_sentence(criterion: Criterion, judged: Judged, runs: "list[LimitVerdict | None]", worst: LimitVerdict) -> str:
     """How a row of runs came out, with its denominator."""
     passed = sum(one is not None and one.verdict is Verdict.PASS for one in runs)
     tally = f"{passed} of {len(runs)} runs pass, {criterion.consecutive} in a row are needed"

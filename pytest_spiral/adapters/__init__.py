@@ -1,0 +1,1 @@
+"""Foreign records into our model."""

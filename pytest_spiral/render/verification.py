@@ -1,0 +1,42 @@
+"""A verified bundle as lines: the checklist, what was found, and what it comes to."""
+
+from pytest_spiral.evidence.report import Report
+from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.render.layout import Line, Piece, row, rule
+
+_MARKS = {"held": ("held", "green"), "found": ("FOUND", "red"), "not-checked": ("not checked", ""), "cannot-tell": ("cannot tell", "yellow")}
+_COLUMN = 34
+
+
+def render_verification(report: Report, judgement: Judgement | None, path: str, require: str, width: int = 100) -> list[Line]:
+    """Render all steps, all findings with file and code, and the outcome against what is required."""
+    lines = [rule(f"spiral verify {path}", width)]
+    for step in report.steps:
+        word, style = _MARKS[step.state]
+        lead = [Piece(f" {step.step:>2} {step.name.ljust(16)} "), Piece(word.ljust(12), style)]
+        lines += row(lead, [Piece(step.note)] if step.note else [], width, _COLUMN)
+        for found in (one for one in report.findings if one.step == step.step):
+            where = f"{found.path}: " if found.path else ""
+            lines += row([Piece(f"      {found.code} ", "red")], [Piece(f"{where}{found.sentence}")], width, 8)
+    lines += row([Piece(" read")], [Piece(_read(report))], width, 8)
+    lines += row([Piece(" ")], [Piece(text, style) for text, style in _outcome(report, judgement, require)], width, 2)
+    return lines
+
+
+def _read(report: Report) -> str:
+    return (
+        f"{report.files:,} files, {report.bytes:,} bytes, {report.records:,} records, "
+        f"{report.tests:,} tests, {report.samples:,} samples"
+    )
+
+
+def _outcome(report: Report, judgement: Judgement | None, require: str) -> list[tuple[str, str]]:
+    if report.outcome == "untrusted":
+        return [("NOT TO BE TRUSTED", "red bold"), (f"{len(report.findings)} findings; no decision can rest on this", "")]
+    if report.outcome == "unsealed" or judgement is None:
+        return [("NOT SEALED", "yellow bold"), (f"the run is {report.state}; it decides nothing", "")]
+    level = ("sealed, E0: hashes only (finds accidents, not an attacker); signed: none; log: none", "")
+    if judgement.partial or judgement.decision is None:
+        return [("PARTIAL", "yellow bold"), ("no decision", ""), level]
+    style = "green bold" if judgement.permission else "red bold"
+    return [(str(judgement.decision), style), (f"required: {require}", ""), level]

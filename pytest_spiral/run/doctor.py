@@ -1,0 +1,52 @@
+"""What this machine can prove: every criterion against the facts, before anything runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.gate import Criterion
+from pytest_spiral.model.profile import Fact
+from pytest_spiral.profiles.probe import detect, probe
+from pytest_spiral.rules.facts import stated_facts
+from pytest_spiral.rules.requirements import Outcome, evaluate, parse_requirement
+from pytest_spiral.run.gates import load_gate_files
+from pytest_spiral.run.target import describe_target
+
+PATTERNS = ("gates.toml", "suites/*/gates.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A criterion and what stands between it and a proof here: an unmet requirement, a level, or nothing."""
+
+    criterion: Criterion
+    outcome: Outcome | None
+    level_short: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """Facts of this machine, and every criterion's need."""
+
+    facts: tuple[Fact, ...]
+    needs: tuple[Need, ...]
+    target: str
+
+
+def examine(root: Path, target: str) -> Examination:
+    """Probe this machine and hold every criterion under `root` against it; raises UseError."""
+    files = load_gate_files(root, PATTERNS)
+    card = describe_target(target, (), 1)
+    known = {fact.name: fact for fact in detect().facts} | stated_facts(card)
+    needs = []
+    for criterion in (one for file in files for gate in file.gates for one in gate.criteria):
+        outcome = None
+        if criterion.requires:
+            requirement = parse_requirement(criterion.requires)
+            for name in requirement.names:
+                known.setdefault(name, probe(name))
+            outcome = evaluate(requirement, known)
+        wanted = Fidelity(criterion.fidelity) if criterion.fidelity else None
+        short = str(wanted) if wanted and card.fidelity.rank < wanted.rank else ""
+        needs.append(Need(criterion, outcome, short))
+    return Examination(tuple(known[name] for name in sorted(known)), tuple(needs), card.name)

@@ -1,0 +1,157 @@
+"""Verifying a bundle whole: its integrity, then its verdicts again from the raw samples.
+
+The steps have the numbers of the verifier's checklist (`docs/evidence-format.md`); the body below has them too.
+Steps 4, 8 and 11 (attestation, time, ledger) belong to signed and logged bundles and read `not-checked` here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from pytest_spiral.errors import EvidenceError, UntrustedError
+from pytest_spiral.evidence.read import read_evidence
+from pytest_spiral.evidence.report import Report
+from pytest_spiral.evidence.state import classify
+from pytest_spiral.evidence.verify import examine
+from pytest_spiral.model.evidence import Evidence
+from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.enough import enough
+from pytest_spiral.rules.integrity import Finding
+from pytest_spiral.rules.judge import judge
+from pytest_spiral.rules.paths import SUMMARY
+from pytest_spiral.run.gate_run import SEALED, summary_bytes
+from pytest_spiral.run.gates import read_gate_file
+from pytest_spiral.model.gate import Plan
+
+_SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A verified bundle: the report of all steps, and the judgement where the evidence could be read."""
+
+    report: Report
+    judgement: Judgement | None
+
+    def status(self, require: str) -> int:
+        """Exit status: 0 at least what is required, 1 authentic but below it or not sealed, 3 not to be trusted."""
+        if self.report.outcome == "untrusted":
+            return 3
+        if self.report.outcome == "unsealed" or self.judgement is None or self.judgement.partial:
+            return 1
+        return 0 if enough(self.judgement, require) else 1
+
+    def as_json(self, require: str) -> dict[str, Any]:
+        """Everything that was found, as plain JSON values."""
+        judged = self.judgement
+        return {
+            "format": "spiral-verification/1",
+            "outcome": self.report.outcome,
+            "require": require,
+            "status": self.status(require),
+            "decision": judged.decision if judged else None,
+            "partial": judged.partial if judged else None,
+            "report": msgspec.to_builtins(self.report),
+        }
+
+
+def verify_bundle(folder: Path) -> Checked:
+    """Verify a bundle; never raises for what is in it. Raises UseError where there is no folder.
+
+    1 layout, 2 strict parsing, 3 digests, 5 journals, 6 inventory: `evidence.verify`.
+    7 provenance: the subjects' fidelity is what their challenges prove.
+    9 verdicts from samples, decisions from verdicts, both equal to the summary.
+    10 controls ran, and failed as they must.
+    """
+    # 1 to 6
+    report, evidence = examine(folder)
+    if evidence is None:
+        return Checked(report, None)
+    judgement = judge(evidence)
+    # 7
+    report = report.with_step(7, note=_provenance(evidence, judgement))
+    # 9
+    if report.state == "sealed":
+        report = report.with_step(9, _compare_summary(folder, judgement))
+    # 10
+    report = report.with_step(10, note=_controls(evidence, judgement))
+    return Checked(report, judgement)
+
+
+def _provenance(evidence: Evidence, judgement: Judgement) -> str:
+    """Subjects are judged with the criteria, where a false one makes them invalid; here it is told how many there were."""
+    seen = {one.subject for one in evidence.subjects if not one.control}
+    false = [one.id for one in judgement.criteria if one.reason in _SUBJECT_REASONS]
+    told = f"{len(seen)} subjects challenged" if seen else "no subject was challenged"
+    return told + (f", invalid for it: {', '.join(false[:_NAMED])}" if false else "")
+
+
+def _controls(evidence: Evidence, judgement: Judgement) -> str:
+    """Controls are judged with their criteria; a check that could not fail is invalid there."""
+    declared = [one.id for one in evidence.plan.criteria() if one.control is not None]
+    held = [one.id for one in judgement.criteria if one.id in declared and one.verdict is Verdict.PASS]
+    return f"{len(held)} of {len(declared)} controls failed as they must"
+
+
+def _compare_summary(folder: Path, judgement: Judgement) -> list[Finding]:
+    try:
+        said = (folder / SUMMARY).read_bytes()
+    except OSError as error:
+        return [Finding(step=9, code="summary-missing", path=SUMMARY, sentence=f"it cannot be read ({error.strerror}).")]
+    if said == summary_bytes(judgement):
+        return []
+    return [Finding(step=9, code="summary-mismatch", path=SUMMARY, sentence=_difference(said, judgement))]
+
+
+def _difference(said: bytes, judgement: Judgement) -> str:
+    """What the summary says, and what the samples give: the first difference that a reader can act on."""
+    try:
+        claimed = msgspec.json.decode(said, type=Judgement)
+    except msgspec.MsgspecError as error:
+        return f"it is no summary ({error})."
+    found = {one.id: one for one in judgement.criteria}
+    for one in claimed.criteria:
+        own = found.get(one.id)
+        if own is None:
+            return f"it judges {one.id}, which is not in scope."
+        if one.verdict != own.verdict:
+            return f"it says {one.id} is {one.verdict}; expected from the samples: {own.verdict}, found: {one.verdict}."
+        if one != own:
+            return f"the figures of {one.id} are not those that its samples give."
+    if claimed.decision != judgement.decision:
+        return f"expected decision {judgement.decision}, found {claimed.decision}."
+    return "its bytes are not those that the evidence gives."
+
+
+def judge_bundle(folder: Path) -> tuple[Evidence, Judgement]:
+    """Read a bundle's evidence and judge it again; raises UntrustedError or UseError."""
+    evidence = read_evidence(folder)
+    return evidence, judge(evidence)
+
+
+def what_if(folder: Path, limits: Path) -> Judgement:
+    """Judge a bundle's samples by another gates file; the judgement carries a watermark and can never be signed."""
+    evidence = read_evidence(folder)
+    file = read_gate_file(limits, limits.parent)
+    scope = {gate.id for gate in evidence.plan.gates}
+    stages = {gate.id: gate.stage for gate in evidence.plan.gates}
+    gates = tuple(
+        msgspec.structs.replace(gate, stage=stages[gate.id]) for gate in file.gates if gate.id in scope
+    )
+    if not gates:
+        raise EvidenceError(f"{limits} has none of the gates of this bundle: {', '.join(sorted(scope))}.")
+    changed = msgspec.structs.replace(evidence, plan=Plan(gates=gates))
+    return msgspec.structs.replace(judge(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar")
+
+
+def seal_word(folder: Path) -> str:
+    """How a bundle is sealed, in the summary's words."""
+    state = classify(folder)
+    return SEALED if state == "sealed" else f"not sealed ({state})"
+
+
+__all__ = ["Checked", "UntrustedError", "judge_bundle", "seal_word", "verify_bundle", "what_if"]
