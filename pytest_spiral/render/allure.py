@@ -198,7 +198,7 @@ def categories() -> list[dict[str, Any]]:
 def _details(verdict: CriterionVerdict, target: str) -> dict[str, Any]:
     word = _category_word(verdict)
     said = words.verdict_words(verdict, target)
-    reason = words.reason_words(verdict)
+    reason = words.reason_words(verdict, beside=verdict.limits)
     figures = "; ".join(", ".join(words.limit_words(limit)) for limit in words.by_concern(verdict.limits)[:1])
     told = "; ".join(part for part in (said if said != word else "", reason, figures) if part)
     return {
@@ -293,7 +293,7 @@ def _parameters(verdict: CriterionVerdict, page: Page, transport: str) -> list[t
         ("profile", page.start.profile.name),
         ("transport", transport),
         ("fidelity", page.start.target.fidelity.value),
-        ("needs", verdict.fidelity or verdict.requirement),
+        ("needs", verdict.requirement or verdict.fidelity),
         ("faults", ", ".join(page.start.target.faults)),
     ]
     return [(name, value) for name, value in pairs if value]
@@ -316,11 +316,13 @@ def _links(verdict: CriterionVerdict, page: Page) -> list[dict[str, str]]:
 def _attachments(verdict: CriterionVerdict, page: Page) -> tuple[list[dict[str, str]], tuple[tuple[str, bytes], ...]]:
     """The pictures of the limits, then all their figures as JSON: how Allure names them, and the files."""
     several = len({limit.where for limit in verdict.limits}) > 1
-    files = [
-        (f"{limit.limit}, {limit.where}" if several else limit.limit, "image/svg+xml", "svg", render_picture(limit))
+    under = _under(verdict, page)
+    drawn = [
+        (f"{under}{limit.limit}{f', {limit.where}' if several else ''}", "image/svg+xml", "svg", limit)
         for limit in verdict.limits
         if can_be_drawn(limit)
     ]
+    files = [(name, kind, end, render_picture(limit, name)) for name, kind, end, limit in drawn]
     if verdict.limits:
         files.append(("limits.json", "application/json", "json", _json(msgspec.to_builtins(verdict.limits))))
     sources = [f"{_uuid(page, verdict.id, str(at))}-attachment.{file[2]}" for at, file in enumerate(files)]
@@ -335,13 +337,14 @@ def _description(verdict: CriterionVerdict, page: Page) -> str:
     """The page of a criterion: what is promised, what came out, the figures, and what to do about it."""
     target = page.judgement.target
     promise = page.found.criterion(verdict.id).promise
-    reason = words.reason_words(verdict)
+    reason = "" if verdict.verdict is Verdict.PASS else words.reason_words(verdict, beside=verdict.limits)
     said = words.verdict_words(verdict, target) + (f": {reason}" if reason else "")
     parts = [
         f"<p>{html(promise)}</p>" if promise else "",
         f"<p><strong>{html(said)}</strong></p>",
+        _html_control(verdict, page),
         _html_table(verdict.limits),
-        _html_picture(verdict.limits),
+        _html_picture(verdict.limits, _under(verdict, page)),
         _html_debt(verdict, page),
         _html_tests(verdict.tests),
     ]
@@ -357,12 +360,26 @@ def _html_table(limits: Sequence[LimitVerdict]) -> str:
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _html_picture(limits: Sequence[LimitVerdict]) -> str:
+def _under(verdict: CriterionVerdict, page: Page) -> str:
+    """What stands before the limits of a control: the fault that its figures were taken under."""
+    control = words.control_of(verdict.id, page.plan)
+    return f"under {control.fault}: " if control else ""
+
+
+def _html_control(verdict: CriterionVerdict, page: Page) -> str:
+    control = words.control_of(verdict.id, page.plan)
+    if control is None:
+        return ""
+    told = f"A control: under the fault {control.fault}, {control.of} must come out as {control.verdict}."
+    return f"<p>{html(told)} The figures are those of the faulty target.</p>"
+
+
+def _html_picture(limits: Sequence[LimitVerdict], under: str) -> str:
     """The picture of the limit that matters most, inside the page itself, so that it is seen at once."""
     drawn = next((limit for limit in words.by_concern(limits) if can_be_drawn(limit)), None)
     if drawn is None:
         return ""
-    data = base64.b64encode(render_picture(drawn)).decode()
+    data = base64.b64encode(render_picture(drawn, under + drawn.limit)).decode()
     return f'<p><img alt="{html(drawn.limit)}" src="data:image/svg+xml;base64,{data}"></p>'
 
 

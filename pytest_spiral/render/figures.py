@@ -142,7 +142,7 @@ def counts_of(limit: LimitVerdict) -> str:
     """Say a limit that counts exceptions: `10 of 1,000 failed`, `0 of 240 differ`; empty for any other."""
     if limit.statistic not in _COUNTED or limit.value is None:
         return ""
-    verb = {"failures": "failed", "equal": "differ", "all-pass": "did not pass"}[limit.statistic]
+    verb = {"failures": "failed", "equal": "differ", "all-pass": "tests failed"}[limit.statistic]
     return f"{rounded(limit.value)} of {grouped(limit.samples)} {verb}"
 
 
@@ -168,8 +168,11 @@ def decisive_figure(limit: LimitVerdict) -> Fraction | None:
 
 
 def samples_text(limit: LimitVerdict) -> str:
-    """Write how many samples there are, and of how many where the plan is not full: `n=20 of 59`."""
-    if not limit.samples and not limit.planned:
+    """Write how many samples there are, and of how many where the plan is not full: `n=20 of 59`.
+
+    A count is taken over an exposure, so it has no number of samples.
+    """
+    if not limit.samples and (not limit.planned or limit.statistic == "count"):
         return ""
     short = limit.planned is not None and limit.samples < limit.planned
     return f"n={limit.samples}" + (f" of {limit.planned}" if short else "")

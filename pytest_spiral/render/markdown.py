@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pytest_spiral.model.evidence import BundleStart
-from pytest_spiral.model.gate import Criterion, GateCard, Plan
+from pytest_spiral.model.gate import Control, Criterion, GateCard, Plan
 from pytest_spiral.model.judgement import CriterionVerdict, Debt, GateDecision, Judgement, LimitVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.render import words
@@ -26,7 +26,7 @@ def render_summary_markdown(
     found = words.Cards(tuple(cards))
     parts = [
         _opening(judgement, start),
-        *(_gate(gate, judgement, plan, found) for gate in words.gate_ids(judgement, plan)),
+        *(_gate(gate, judgement, plan, found) for gate in judgement.gates),
         _debts(judgement, found),
         _not_judged(judgement, plan),
         _checking(judgement, start, path),
@@ -96,52 +96,49 @@ def _stage(judgement: Judgement, name: str) -> str:
     return f"**{decision}**{weakest}"
 
 
-def _gate(name: str, judgement: Judgement, plan: Plan, cards: words.Cards) -> str:
-    decided = next((one for one in judgement.gates if one.id == name), None)
-    verdicts = {one.id: one for one in judgement.criteria if one.gate == name}
+def _gate(gate: GateDecision, judgement: Judgement, plan: Plan, cards: words.Cards) -> str:
+    verdicts = {one.id: one for one in judgement.criteria if one.gate == gate.id}
     rows = [
         row
-        for criterion in words.criterion_ids(judgement, plan)
-        if criterion.partition(".")[0] == name
-        for row in _rows(criterion, verdicts.get(criterion), judgement.target)
+        for name in words.criterion_ids(judgement, plan)
+        if name.partition(".")[0] == gate.id
+        for row in _rows(name, verdicts.get(name), words.control_of(name, plan), judgement.target)
     ]
-    return "\n\n".join((*_gate_head(name, decided, cards, verdicts.values()), table(_HEAD, rows)))
+    return "\n\n".join((*_gate_head(gate, cards, verdicts.values()), table(_HEAD, rows)))
 
 
-def _gate_head(
-    name: str, decided: GateDecision | None, cards: words.Cards, verdicts: Iterable[CriterionVerdict]
-) -> Iterable[str]:
-    card = cards.gate(name)
-    decision = words.decision_words(decided.decision if decided else None)
-    title = decided.title if decided else card.title
-    yield f"## {markdown(name)} {markdown(title)}: {decision}"
-    owner = decided.owner if decided else card.owner
+def _gate_head(gate: GateDecision, cards: words.Cards, verdicts: Iterable[CriterionVerdict]) -> Iterable[str]:
+    source = cards.gate(gate.id).source
+    yield f"## {markdown(f'{gate.id} {gate.title}')}: {words.decision_words(gate.decision)}"
     told = [
         words.count_words(verdicts),
-        f"owner {owner}" if owner else "",
-        f"criteria in {card.source}" if card.source else "",
+        f"owner {gate.owner}" if gate.owner else "",
+        f"criteria in {source}" if source else "",
     ]
     yield markdown("; ".join(part for part in told if part))
-    if decided and decided.capped:
-        yield f"Capped at CONDITIONAL GO: {markdown('; '.join(decided.capped))}"
+    if gate.capped:
+        yield f"Capped at CONDITIONAL GO: {markdown('; '.join(gate.capped))}"
 
 
-def _rows(name: str, verdict: CriterionVerdict | None, target: str) -> list[tuple[str, ...]]:
+def _rows(name: str, verdict: CriterionVerdict | None, control: Control | None, target: str) -> list[tuple[str, ...]]:
     if verdict is None:
-        return [(markdown(name), "**no verdict**", "", "", "", "", "registered in the bar, missing from the judgement")]
-    reason = "" if verdict.verdict is Verdict.PASS else words.reason_words(verdict)
-    said = "; ".join(part for part in (reason, ", ".join(verdict.qualifiers)) if part)
-    word = words.verdict_words(verdict, target)
-    shown = markdown(word) if verdict.verdict is Verdict.PASS else f"**{markdown(word)}**"
+        return [(markdown(name), "**no verdict**", *[""] * 4, "registered in the bar, missing from the judgement")]
     limits = words.by_concern(verdict.limits)
+    said = [
+        "" if verdict.verdict is Verdict.PASS else words.reason_words(verdict, beside=limits),
+        ", ".join(verdict.qualifiers),
+        f"under {control.fault}, where it must {control.verdict}" if control else "",
+    ]
+    word = markdown(words.verdict_words(verdict, target))
+    shown = word if verdict.verdict is Verdict.PASS else f"**{word}**"
     first = limit_cells(limits[0]) if limits else ("", "", "", "")
     rows: list[tuple[str, ...]] = [(markdown(name), shown, *first, _beside(said, limits[0] if limits else None))]
-    return rows + [("", limit.verdict.value, *limit_cells(limit), _beside("", limit)) for limit in limits[1:]]
+    return rows + [("", limit.verdict.value, *limit_cells(limit), _beside((), limit)) for limit in limits[1:]]
 
 
-def _beside(said: str, limit: LimitVerdict | None) -> str:
-    noted = (limit.where, limit.note) if limit else ()
-    return "; ".join(markdown(part) for part in (said, *noted) if part)
+def _beside(said: Sequence[str], limit: LimitVerdict | None) -> str:
+    noted = (words.place_words(limit), limit.note) if limit else ()
+    return "; ".join(markdown(part) for part in (*said, *noted) if part)
 
 
 def _debts(judgement: Judgement, cards: words.Cards) -> str:

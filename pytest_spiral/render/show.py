@@ -179,7 +179,16 @@ def _criterion(scene: _Scene, verdict: CriterionVerdict) -> list[Line]:
     lead = [Piece(f" {verdict.id}   ", "bold"), Piece(word, words.verdict_style(verdict))]
     told = [
         ("promise", [Piece(scene.cards.criterion(verdict.id).promise)]),
-        ("why", [Piece("" if verdict.verdict is Verdict.PASS else words.reason_words(verdict, requirement=False))]),
+        (
+            "why",
+            [
+                Piece(
+                    ""
+                    if verdict.verdict is Verdict.PASS
+                    else words.reason_words(verdict, beside=verdict.limits, requirement=False)
+                )
+            ],
+        ),
         *_limits(verdict),
         ("beside it", [Piece(", ".join(verdict.qualifiers))]),
         *_asked(verdict, scene),
@@ -216,7 +225,8 @@ def _owed(verdict: CriterionVerdict, scene: _Scene) -> list[tuple[str, list[Piec
     debt = next((one for one in scene.judgement.debts if one.criterion == verdict.id), None)
     if debt is None:
         return []
-    probes = [("probe", [Piece(line)]) for line in debt.evidence.splitlines() if line.strip()]
+    said = "" if debt.evidence == verdict.sentence else debt.evidence
+    probes = [("probe", [Piece(line)]) for line in said.splitlines() if line.strip()]
     return [*probes[:_TESTS_SHOWN], ("owed by", [Piece(_owner(debt, scene))])]
 
 
@@ -250,8 +260,8 @@ def _next(verdicts: Sequence[CriterionVerdict], scene: _Scene) -> list[Line]:
         worst = verdicts[0]
         gate = next((one for one in scene.judgement.gates if one.id == worst.gate), None)
         command = words.run_command(worst.gate, gate.stage if gate else "")
-        limited = worst.verdict is Verdict.ENVIRONMENT_LIMITED and worst.fidelity
-        step = f"on a {worst.fidelity} target, run" if limited else _STEPS[worst.verdict]
+        lesser = words.needs_fidelity(worst)
+        step = f"on a {worst.fidelity} target, run" if lesser else _STEPS[worst.verdict]
         fields.append(("next", [Piece(f"{step}:"), Piece(command, "bold")]))
     if scene.path:
         fields.append(("check it", [Piece(f"spiral verify {scene.path}", "bold")]))

@@ -30,6 +30,7 @@ class _Frame:
     width: int
     label: int
     columns: int
+    beside: bool
 
 
 def render_summary(  # noqa: PLR0913, PLR0917 - the whole run goes into its summary
@@ -47,11 +48,11 @@ def render_summary(  # noqa: PLR0913, PLR0917 - the whole run goes into its summ
     `path` is the bundle's folder as `spiral verify` takes it, `sealed` says how it was sealed, such as `sealed,
     E0: hashes only`. Without `colour` no span has a style.
     """
-    frame = _frame(judgement, plan, cards, width)
+    frame = _frame(judgement, plan, words.Cards(tuple(cards)), width)
     lines = [rule(f"spiral: {words.scope_words(judgement)}", width)]
     if judgement.watermark:
         lines += row([], [Piece(f"WHAT-IF: {judgement.watermark}", "red bold")], width, 1)
-    for gate in words.gate_ids(judgement, plan):
+    for gate in judgement.gates:
         lines += _gate_lines(gate, frame)
     for stage in judgement.stages:
         lines += _stage_lines(stage, frame)
@@ -61,26 +62,29 @@ def render_summary(  # noqa: PLR0913, PLR0917 - the whole run goes into its summ
     return lines if colour else uncoloured(lines)
 
 
-def criterion_lines(verdict: CriterionVerdict, name: str, target: str, width: int, columns: int) -> list[Line]:
+def criterion_lines(  # noqa: PLR0913 - one criterion, and where its columns stand
+    verdict: CriterionVerdict, name: str, target: str, width: int, columns: int, *, fault: str = ""
+) -> list[Line]:
     """Render one criterion: its name, its verdict, the figures of its headline limit, and each reason.
 
     The verdict and what follows it stand from cell `columns` on, or on lines of their own where that is narrow.
+    `fault` is what a control was run under: its figures are those of the faulty target.
     """
     shown, rest = _shown_limits(verdict)
     several = len({limit.where for limit in verdict.limits}) > 1
-    figures = [[Piece(text) for text in words.limit_words(limit, where=several)] for limit in shown]
+    figures = [_figures(limit, fault, where=several) for limit in shown]
     said = {qualifier for limit in shown for qualifier in limit.qualifiers}
     beside = ", ".join(one for one in verdict.qualifiers if one not in said and one != "waived")
-    reason = words.reason_words(verdict)
+    reason = "" if verdict.verdict is Verdict.PASS else words.reason_words(verdict, beside=shown)
     word, style = words.verdict_words(verdict, target), words.verdict_style(verdict)
     if not figures:
-        told = f"{word}: {reason}" if reason and verdict.verdict is not Verdict.PASS else word
-        return _body(name, [[Piece(told, style), Piece(beside)]], width, columns)
+        return _body(name, [[Piece(f"{word}: {reason}" if reason else word, style), Piece(beside)]], width, columns)
     rows = [[Piece(word, style), *figures[0]], *figures[1:]]
     rows[-1] += [Piece(rest), Piece(beside)]
-    if verdict.verdict is not Verdict.PASS:
-        rows.append([Piece(reason)])
-    return _body(name, rows, width, columns)
+    if reason.startswith("["):
+        rows[0].append(Piece(reason))
+        reason = ""
+    return _body(name, [*rows, [Piece(reason)]], width, columns)
 
 
 def criterion_columns(names: Iterable[str], indent: int) -> int:
@@ -88,36 +92,56 @@ def criterion_columns(names: Iterable[str], indent: int) -> int:
     return indent + min(max(map(cells, names), default=0), _NAME_WIDTH) + len(GAP)
 
 
-def _frame(judgement: Judgement, plan: Plan, cards: Sequence[GateCard], width: int) -> _Frame:
+def _frame(judgement: Judgement, plan: Plan, cards: words.Cards, width: int) -> _Frame:
     labels = [f"{gate.id} {gate.title}" for gate in judgement.gates]
     labels += [_stage_label(stage, judgement) for stage in judgement.stages]
+    label = min(max(map(cells, labels), default=0), width - _DECISION_WIDTH - 5)
+    told = [_counts(gate, judgement) for gate in judgement.gates]
+    told += [_stage_words(stage, judgement) for stage in judgement.stages]
+    names = (name.partition(".")[2] for name in words.criterion_ids(judgement, plan))
     return _Frame(
         judgement=judgement,
         plan=plan,
-        cards=words.Cards(tuple(cards)),
+        cards=cards,
         width=width,
-        label=min(max(map(cells, labels), default=0), width - _DECISION_WIDTH - 5),
-        columns=criterion_columns((name.partition(".")[2] for name in words.criterion_ids(judgement, plan)), _INDENT),
+        label=label,
+        columns=criterion_columns(names, _INDENT),
+        beside=_told_from(label) + max(map(cells, told), default=0) <= width,
     )
 
 
-def _gate_lines(gate: str, frame: _Frame) -> list[Line]:
-    judgement = frame.judgement
-    verdicts = {verdict.id: verdict for verdict in judgement.criteria if verdict.gate == gate}
-    decision = next((one for one in judgement.gates if one.id == gate), None)
-    title = decision.title if decision else frame.cards.gate(gate).title
-    counts = words.count_words(verdicts.values())
-    lines = _decided(f"{gate} {title}".rstrip(), decision.decision if decision else None, counts, frame)
-    if decision and decision.capped:
-        lines += row([], [_cap(decision)], frame.width, _BESIDE_INDENT)
-    for name in words.criterion_ids(judgement, frame.plan):
-        if name.partition(".")[0] == gate:
+def _told_from(label: int) -> int:
+    """The cell from which on something is told beside a decision."""
+    return 1 + label + len(GAP) + _DECISION_WIDTH + len(GAP)
+
+
+def _counts(gate: GateDecision, judgement: Judgement) -> str:
+    return words.count_words(verdict for verdict in judgement.criteria if verdict.gate == gate.id)
+
+
+def _stage_words(stage: StageDecision, judgement: Judgement) -> str:
+    stages = {gate.id: gate.stage for gate in judgement.gates}
+    debts = [debt for debt in judgement.debts if stages.get(debt.criterion.partition(".")[0]) == stage.id]
+    weakest = f"weakest link {stage.weakest}" if stage.weakest else ""
+    return "; ".join(part for part in (words.debt_words(debts), weakest) if part)
+
+
+def _gate_lines(gate: GateDecision, frame: _Frame) -> list[Line]:
+    verdicts = {verdict.id: verdict for verdict in frame.judgement.criteria if verdict.gate == gate.id}
+    lines = _decided(f"{gate.id} {gate.title}".rstrip(), gate.decision, _counts(gate, frame.judgement), frame)
+    for told in _cautions(gate, frame.cards):
+        lines += row([], [Piece(told, "yellow")], frame.width, _BESIDE_INDENT)
+    for name in words.criterion_ids(frame.judgement, frame.plan):
+        if name.partition(".")[0] == gate.id:
             lines += _criterion(name, verdicts.get(name), frame)
     return lines
 
 
-def _cap(decision: GateDecision) -> Piece:
-    return Piece(f"capped at CONDITIONAL GO: {'; '.join(decision.capped)}", "yellow")
+def _cautions(gate: GateDecision, cards: words.Cards) -> list[str]:
+    """What a reader must know of a gate beside its decision: why it is capped, why nothing proves that it can fail."""
+    without = cards.gate(gate.id).no_control
+    told = [f"capped at CONDITIONAL GO: {'; '.join(gate.capped)}"] if gate.capped else []
+    return [*told, f"no control: {without}"] if without else told
 
 
 def _criterion(name: str, verdict: CriterionVerdict | None, frame: _Frame) -> list[Line]:
@@ -125,18 +149,16 @@ def _criterion(name: str, verdict: CriterionVerdict | None, frame: _Frame) -> li
     if verdict is None:
         missing = Piece("no verdict: registered in the bar and missing from the judgement", "red")
         return _body(word, [[missing]], frame.width, frame.columns)
-    return criterion_lines(verdict, word, frame.judgement.target, frame.width, frame.columns)
+    control = words.control_of(name, frame.plan)
+    fault = control.fault if control else ""
+    return criterion_lines(verdict, word, frame.judgement.target, frame.width, frame.columns, fault=fault)
 
 
 def _stage_lines(stage: StageDecision, frame: _Frame) -> list[Line]:
-    judgement = frame.judgement
-    if judgement.partial:
-        return _undecided(_stage_label(stage, judgement), frame)
-    stages = {gate.id: gate.stage for gate in judgement.gates}
-    debts = [debt for debt in judgement.debts if stages.get(debt.criterion.partition(".")[0]) == stage.id]
-    weakest = f"weakest link {stage.weakest}" if stage.weakest else ""
-    told = "; ".join(part for part in (words.debt_words(debts), weakest) if part)
-    return _decided(_stage_label(stage, judgement), stage.decision, told, frame)
+    label = _stage_label(stage, frame.judgement)
+    if frame.judgement.partial:
+        return _undecided(label, frame)
+    return _decided(label, stage.decision, _stage_words(stage, frame.judgement), frame)
 
 
 def _overall_lines(frame: _Frame) -> list[Line]:
@@ -157,11 +179,10 @@ def _undecided(label: str, frame: _Frame) -> list[Line]:
 
 
 def _decided(label: str, decision: Decision | None, told: str, frame: _Frame) -> list[Line]:
-    """A line with a decision; what is told beside it moves below where too little room is left."""
+    """A line with a decision, and what is told of it: beside it where that has room on every such line, else below."""
     lead = [_label(label, frame), Piece(words.decision_words(decision), words.decision_style(decision))]
-    beside = 1 + frame.label + len(GAP) + _DECISION_WIDTH + len(GAP)
-    if frame.width - beside >= cells(told):
-        return row(lead, [Piece(told)], frame.width, beside)
+    if frame.beside:
+        return row(lead, [Piece(told)], frame.width, _told_from(frame.label))
     return [*row(lead, [], frame.width, 0), *row([], [Piece(told)], frame.width, _BESIDE_INDENT)]
 
 
@@ -188,6 +209,11 @@ def _body(name: str, rows: Sequence[Sequence[Piece]], width: int, columns: int) 
         return [*row(lead, [], width, 0), *below]
     first = row(lead, filled[0], width, columns)
     return [*first, *(line for pieces in filled[1:] for line in row([], pieces, width, columns))]
+
+
+def _figures(limit: LimitVerdict, fault: str, *, where: bool) -> list[Piece]:
+    first, *rest = words.limit_words(limit, where=where)
+    return [Piece(f"under {fault}: {first}" if fault else first), *map(Piece, rest)]
 
 
 def _shown_limits(verdict: CriterionVerdict) -> tuple[list[LimitVerdict], str]:

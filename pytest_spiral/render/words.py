@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pytest_spiral.model.evidence import BundleStart
-from pytest_spiral.model.gate import CriterionCard, GateCard, Plan
+from pytest_spiral.model.gate import Control, CriterionCard, GateCard, Plan
 from pytest_spiral.model.judgement import CriterionVerdict, Debt, Judgement, LimitVerdict
 from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.render.figures import counted, counts_of, figures_of, grouped
@@ -25,6 +25,9 @@ WORST_FIRST: Final = (
 
 _COUNT_ORDER: Final = (Verdict.PASS, *(verdict for verdict in WORST_FIRST if verdict is not Verdict.PASS))
 _SHORT_REASON: Final = 30  # characters of a reason that still fit beside a count
+# How the judging rules open a sentence: with the figure, which stands beside it here already.
+_FIGURE_SAID: Final = re.compile(r"[\d,]+ of [\d,]+ (failed|compared items differ)|[^:;]+ against [^:;]+")
+_NEEDS_SAID: Final = re.compile(r"pass on [^;]*, needs [a-z]+(; |$)")
 _LETTERED: Final = re.compile(r"stage_([a-z])")
 
 
@@ -55,9 +58,14 @@ def verdict_style(verdict: CriterionVerdict) -> str:
     return "red"
 
 
+def needs_fidelity(verdict: CriterionVerdict) -> bool:
+    """Say whether what is missing is a more real target, and no requirement on the machine."""
+    return verdict.verdict is Verdict.ENVIRONMENT_LIMITED and bool(verdict.fidelity) and not verdict.requirement
+
+
 def kind_words(verdict: CriterionVerdict) -> str:
     """Say what a verdict comes to, such as `pass`, `needs live`, `hardware-required`, `waived fail`."""
-    if verdict.verdict is Verdict.ENVIRONMENT_LIMITED and verdict.fidelity:
+    if needs_fidelity(verdict):
         return f"needs {verdict.fidelity}"
     if verdict.verdict is Verdict.ENVIRONMENT_LIMITED and verdict.cause == "hardware":
         return "hardware-required"
@@ -69,7 +77,7 @@ def kind_words(verdict: CriterionVerdict) -> str:
 def verdict_words(verdict: CriterionVerdict, target: str) -> str:
     """Say a verdict as a line begins with it: `advisory not-run`, `pass on sandbox, needs live`."""
     words = kind_words(verdict)
-    if words.startswith("needs ") and verdict.original is not Verdict.ENVIRONMENT_LIMITED:
+    if needs_fidelity(verdict) and verdict.original is not Verdict.ENVIRONMENT_LIMITED:
         words = f"{verdict.original.value} on {target or 'no target'}, {words}"
     return words if verdict.level == "blocker" else f"advisory {words}"
 
@@ -84,34 +92,49 @@ def count_words(verdicts: Iterable[CriterionVerdict]) -> str:
     return ", ".join(_counted_kind(kind, group) for kind, group in groups.items()) or "no criteria"
 
 
-def reason_words(verdict: CriterionVerdict, *, requirement: bool = True) -> str:
-    """Say why a verdict is what it is: its sentence, or the worst limit's, with the requirement and the code."""
+def reason_words(verdict: CriterionVerdict, *, beside: Sequence[LimitVerdict] = (), requirement: bool = True) -> str:
+    """Say why a verdict is what it is: its sentence or the worst limit's, the requirement, the reason code.
+
+    What the figures of the limits `beside` it say already is left out, and so is what `verdict_words` says.
+    """
     sentence = verdict.sentence or next((one.sentence for one in by_concern(verdict.limits) if one.sentence), "")
+    if needs_fidelity(verdict) and verdict.original is Verdict.PASS:
+        sentence = "" if beside else _NEEDS_SAID.sub("", sentence)
+    for limit in beside:
+        sentence = _without_figures(sentence, limit)
     parts = [sentence]
     if requirement and verdict.requirement and verdict.requirement not in sentence:
         parts.append(f"requires {verdict.requirement}")
     said = "; ".join(part for part in parts if part)
-    shown = verdict.reason and verdict.verdict is not Verdict.ENVIRONMENT_LIMITED
-    return " ".join(part for part in (said, f"[{verdict.reason}]" if shown else "") if part)
+    plain = verdict.verdict is Verdict.ENVIRONMENT_LIMITED or verdict.reason in {"", verdict.verdict.value}
+    return " ".join(part for part in (said, "" if plain else f"[{verdict.reason}]") if part)
 
 
 def by_concern(limits: Iterable[LimitVerdict]) -> list[LimitVerdict]:
-    """Sort limits: worst verdict first, then the narrowest margin relative to the limit; stable."""
-    return sorted(limits, key=lambda one: (WORST_FIRST.index(one.verdict), _room(one)))
+    """Sort limits: worst verdict first, then those judged with confidence, then the narrowest margin; stable."""
+    return sorted(limits, key=lambda one: (WORST_FIRST.index(one.verdict), not _has_bound(one), _room(one)))
 
 
 def limit_words(limit: LimitVerdict, *, where: bool = False) -> tuple[str, ...]:
-    """Say a limit in pieces: figures with the limit, samples, margin, and what must be known beside them."""
+    """Say a limit in pieces: figures with the limit, samples, margin, and what must be known beside them.
+
+    A row of runs always says of how many runs these are the worst figures; any other place only with `where`.
+    """
     figures = figures_of(limit)
+    place = place_words(limit)
     pieces = (
-        f"{limit.where}:" if where and limit.where else "",
-        _figure_words(limit),
+        (f"{place}: " if place and (where or _is_row(limit)) else "") + _figure_words(limit),
         _samples_beside(limit),
         f"margin {figures.margin}" if figures.margin else "",
-        ", ".join(limit.qualifiers),
+        ", ".join(one for one in limit.qualifiers if one not in limit.note),
         limit.note,
     )
     return tuple(piece for piece in pieces if piece)
+
+
+def place_words(limit: LimitVerdict) -> str:
+    """Say which population a limit was judged on: the test without its file, or `worst of 3 runs`."""
+    return f"worst of {limit.where}" if _is_row(limit) else limit.where.rpartition("::")[2]
 
 
 def debt_words(debts: Sequence[Debt]) -> str:
@@ -182,15 +205,16 @@ class Cards:
         return self.criterion(name).due or self.gate(name.partition(".")[0]).due
 
 
-def gate_ids(judgement: Judgement, plan: Plan) -> list[str]:
-    """List every gate of the bar and of the judgement, each once: nothing that was registered drops out."""
-    return list(dict.fromkeys([*(gate.id for gate in plan.gates), *(gate.id for gate in judgement.gates)]))
-
-
 def criterion_ids(judgement: Judgement, plan: Plan) -> list[str]:
-    """List every criterion of the bar and of the judgement, each once, in the bar's order."""
-    planned = [criterion.id for criterion in plan.criteria()]
+    """List every criterion of the judged gates, in the bar's order: one that was registered never drops out."""
+    judged = {gate.id for gate in judgement.gates}
+    planned = [criterion.id for criterion in plan.criteria() if criterion.gate in judged]
     return list(dict.fromkeys([*planned, *(verdict.id for verdict in judgement.criteria)]))
+
+
+def control_of(name: str, plan: Plan) -> Control | None:
+    """Return what a control criterion must find out; None for any other criterion."""
+    return next((criterion.control for criterion in plan.criteria() if criterion.id == name), None)
 
 
 def overall_words(judgement: Judgement) -> str:
@@ -214,7 +238,7 @@ def _counted_kind(kind: str, group: list[CriterionVerdict]) -> str:
 def _beside(group: list[CriterionVerdict]) -> str:
     """A reason short enough to stand beside a count: what the hardware lacks, or one short sentence."""
     first = group[0]
-    if first.verdict is not Verdict.ENVIRONMENT_LIMITED or first.fidelity:
+    if first.verdict is not Verdict.ENVIRONMENT_LIMITED or needs_fidelity(first):
         return ""
     if first.cause == "hardware":
         needs = {one.requirement for one in group}
@@ -224,7 +248,21 @@ def _beside(group: list[CriterionVerdict]) -> str:
     return said if len(said) <= _SHORT_REASON else ""
 
 
+def _without_figures(sentence: str, limit: LimitVerdict) -> str:
+    if not limit.sentence or not sentence.startswith(limit.sentence):
+        return sentence
+    head, _, tail = limit.sentence.partition(": ")
+    said = _FIGURE_SAID.fullmatch(head) or head == _figure_words(limit)
+    return tail if said else limit.sentence
+
+
+def _is_row(limit: LimitVerdict) -> bool:
+    return limit.where.endswith(" runs") and limit.where.removesuffix(" runs").isdecimal()
+
+
 def _figure_words(limit: LimitVerdict) -> str:
+    if limit.statistic == "all-pass" and limit.sentence:
+        return limit.sentence
     figures, exceptions = figures_of(limit), counts_of(limit)
     if exceptions:
         return f"{exceptions}, limit {figures.limit or '0'}"
@@ -245,6 +283,10 @@ def _samples_beside(limit: LimitVerdict) -> str:
         return f"{grouped(missing)} of {grouped(limit.planned or 0)} missing" if missing > 0 else ""
     failed = f"{grouped(limit.failed)} failed" if limit.failed else ""
     return ", ".join(part for part in (figures_of(limit).samples, failed) if part)
+
+
+def _has_bound(limit: LimitVerdict) -> bool:
+    return limit.lower is not None or limit.upper is not None
 
 
 def _room(limit: LimitVerdict) -> float:

@@ -32,7 +32,6 @@ _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     # A server that is back is found as soon as REST would find it, not after a back-off of up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 

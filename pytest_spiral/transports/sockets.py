@@ -9,7 +9,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-
 _CLOSED = -1  # the descriptor of a closed socket
 
 

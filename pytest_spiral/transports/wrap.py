@@ -113,14 +113,17 @@ def _clean(value: V, hide: Redact) -> V:
 
 
 def _cleaned(value: Any, hide: Redact) -> Any:
-    match value:
-        case str():
-            return hide(value)
-        case dict():
-            return {hide(key): _cleaned(item, hide) for key, item in value.items()}
-        case list() | tuple():
-            return [_cleaned(item, hide) for item in value]
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, dict):
+        return {hide(key): _cleaned(item, hide) for key, item in value.items()}
+    if isinstance(value, list | tuple) and not _NUMBERS.issuperset(map(type, value)):
+        return [_cleaned(item, hide) for item in value]
     return value
+
+
+# A list of these alone, such as an embedding, hides nothing, and need not be gone through number by number.
+_NUMBERS = frozenset({float, int, bool, type(None)})
 
 
 class Timed(Wrapper):

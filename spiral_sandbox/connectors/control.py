@@ -11,7 +11,7 @@ from spiral_sandbox.connectors.clock import stamp
 from spiral_sandbox.connectors.core import HEARTBEAT, Connector
 from spiral_sandbox.connectors.rig import Rig
 from spiral_sandbox.connectors.rotation import Window
-from spiral_sandbox.connectors.served import ServedLog
+from spiral_sandbox.connectors.served import KEPT, ServedLog
 from spiral_sandbox.errors import UnknownOperationError
 
 Seconds = Annotated[int, Meta(ge=0)]
@@ -46,7 +46,7 @@ class _Advance(Struct, forbid_unknown_fields=True):
 
 class _Page(Struct, forbid_unknown_fields=True):
     after: Annotated[int, Meta(ge=0)] = 0
-    limit: Annotated[int, Meta(ge=0, le=100_000)] = 100_000
+    limit: Annotated[int, Meta(ge=0, le=KEPT)] = KEPT
 
 
 class Control:

@@ -7,7 +7,8 @@ from typing import Any
 
 from spiral_sandbox.connectors.refusal import Code
 
-_KEPT = 100_000
+KEPT = 100_000
+"""How many requests are kept one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,10 @@ class Served:
 
 
 class ServedLog:
-    """Counts without end, and the last 100,000 requests one by one, numbered from 1."""
+    """Counts without end, and the newest `kept` requests one by one, numbered from 1."""
 
-    def __init__(self) -> None:
-        self._entries: deque[Served] = deque(maxlen=_KEPT)
+    def __init__(self, kept: int = KEPT) -> None:
+        self._entries: deque[Served] = deque(maxlen=kept)
         self._counts: Counter[tuple[str, str, str, Code]] = Counter()
 
     def add(self, entry: Served) -> None:

@@ -30,6 +30,7 @@ class Fabric:
         self._corpus_items = ITEMS
         self._store = Store(folder / "memory.sqlite", SHARDS, disturbance)
         self._initialising = threading.Lock()
+        self._loaded = False
 
     def configure(self, items: int | None, shards: int | None) -> None:
         """See Memory; InvalidRequestError when the shards cannot be changed any more."""
@@ -41,8 +42,9 @@ class Fabric:
     def initialise(self) -> str:
         """See Memory; a second caller waits for the first and then finds the corpus loaded."""
         with self._initialising:
-            if not sum(self._store.sizes()):
+            if not self._loaded and sum(self._store.sizes()) < self._corpus_items:
                 self._load()
+            self._loaded = True
             sizes = self._store.sizes()
         return f"{sum(sizes)} items in {len(sizes)} shards"
 

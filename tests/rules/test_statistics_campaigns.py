@@ -117,7 +117,7 @@ def pooled(*runs, **changes):
         ([(59, 59), (59, 59)], "inconclusive", "row-short"),
         ([], "inconclusive", "row-short"),
         ([(59, 59)] * 4, "pass", None),
-        ([(59, 59), (59, 59), (59, 59), (30, 59)], "inconclusive", "attempts-disagree"),
+        ([(59, 59), (59, 59), (59, 59), (46, 59)], "inconclusive", "attempts-disagree"),
         ([(59, 59), (59, 59), (59, 59), (10, 59)], "fail", None),
     ],
 )
@@ -180,8 +180,8 @@ def test_a_campaign_against_an_upper_limit_is_the_mirror():
     assert judged.verdict is Verdict.PASS
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.just(20)), min_size=3, max_size=8))
-@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.just(20)), min_size=3, max_size=6))
+@settings(max_examples=25, deadline=None)
 def test_a_later_attempt_never_improves_a_spent_plan(failures):
     attempts = [(samples - failed, samples) for failed, samples in failures]
     verdicts = [campaign(*attempts[:end], planned=60).verdict for end in range(3, len(attempts) + 1)]

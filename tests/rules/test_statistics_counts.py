@@ -139,7 +139,7 @@ def test_a_rate_of_events_needs_a_positive_limit():
 
 
 @given(st.integers(0, 60), st.integers(1, 20), st.sampled_from(["at_most", "at_least"]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_bounds_of_events_agree_with_the_verdict_and_more_events_only_go_one_way(count, hours, direction):
     limit = {direction: Fraction(2)}
     judged = judge_count_rate(count, exposure=hours, confidence=CONFIDENCE, **limit)
@@ -281,7 +281,7 @@ def test_a_mean_from_another_range_or_direction_is_the_same_question():
         ([1] * 200, {"lost": 0}, ("pass", None, None)),
         ([1] * 200, {"lost": 2}, ("inconclusive", "point-only", None)),
         ([0.8] * 300, {"lost": 0}, ("fail", None, None)),
-        ([0.8] * 300, {"lost": 300}, ("inconclusive", "point-short", None)),
+        ([0.9] * 300, {"lost": 300}, ("inconclusive", "point-short", None)),
     ],
 )
 def test_missing_and_lost_scores_keep_a_mean_open(values, options, expected):

@@ -26,7 +26,9 @@ from spiral_sandbox.connectors import surface_grpc, surface_rest
 from spiral_sandbox.connectors.clock import VirtualClock, parse_instant, seeded_start, stamp
 from spiral_sandbox.connectors.conduct import conduct_under
 from spiral_sandbox.connectors.credentials import LIFETIME, Credential, Flaw, Register, bearer_token
+from spiral_sandbox.connectors.refusal import Code
 from spiral_sandbox.connectors.rotation import RotationError, RotationLedger, parse_window_id, print_window_id
+from spiral_sandbox.connectors.served import Served, ServedLog
 from spiral_sandbox.connectors.service import SERVICES, build
 
 TRANSPORTS = ("rest", "grpc")
@@ -672,6 +674,19 @@ def test_a_rotation_shows_in_the_next_handshake(start_in_process):
     assert after["rotation_window"] == "PT48H"
 
 
+def test_a_session_of_a_credential_in_its_overlap_ends_with_the_overlap(start_in_process):
+    component = start_in_process()
+    old = bearer(component, "operator_api")
+    rotated = component.ask("rotate", service="operator_api")
+    with client_of(component, "operator_api", "rest") as client:
+        expiries = [
+            client.call("handshake", HANDSHAKE, authorization)[2]["session"]["credential_expiry"]
+            for authorization in (old, bearer(component, "operator_api"))
+        ]
+    assert expiries == [rotated["overlap_until"], rotated["expires_at"]]
+    assert parse_instant(expiries[0]) - parse_instant(rotated["rotated_at"]) == timedelta(hours=1)
+
+
 def test_three_windows_in_a_row_are_unique_in_order_and_cover_their_48_hours(start_in_process):
     component = start_in_process()
     for _ in range(3):
@@ -796,6 +811,25 @@ def test_the_log_of_requests_counts_refusals_apart_and_reads_in_pages(start_in_p
     }
     page = component.ask("served", after=1, limit=1)
     assert [entry["request_id"] for entry in page["requests"]] == ["b"]
+
+
+def test_a_log_of_requests_says_how_many_it_has_forgotten():
+    log = ServedLog(kept=3)
+    for name in "abcde":
+        log.add(Served("s", "health", "rest", Code.OK, name, executed=True))
+    assert log.report(0, 0) | {"counts": []} == {"total": 5, "forgotten": 2, "counts": [], "requests": []}
+    for after, limit, expected in [(0, 9, "cde"), (2, 9, "cde"), (3, 9, "de"), (3, 1, "d"), (5, 9, ""), (9, 9, "")]:
+        entries = log.report(after, limit)["requests"]
+        assert "".join(entry["request_id"] for entry in entries) == expected
+        assert [entry["number"] for entry in entries] == ["abcde".index(name) + 1 for name in expected]
+
+
+def test_a_ledger_takes_one_rotation_in_a_window():
+    ledger = RotationLedger()
+    window = ledger.record(ledger.open("s", T0), T0, "old", "new")
+    with pytest.raises(RotationError, match="holds a rotation already"):
+        ledger.record(window, T0, "new", "newer")
+    assert ledger.windows() == (window,)
 
 
 # --- faults: each is seen, and absent without its plan ----------------------------------------------------------

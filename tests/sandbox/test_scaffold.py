@@ -140,6 +140,12 @@ def test_a_component_that_is_not_ready_in_time_is_ended(running, monkeypatch):
     assert set(psutil.Process().children()) <= before
 
 
+def test_a_component_of_another_installation_is_refused(running, monkeypatch):
+    monkeypatch.setattr(spiral_sandbox.target, "__file__", "/elsewhere/spiral_sandbox/target.py")
+    with pytest.raises(ComponentStartError, match="not from /elsewhere/spiral_sandbox"):
+        running.component("memory")
+
+
 # The control channel
 
 

@@ -293,9 +293,9 @@ def dripping(before, after, gone, *, plain=True):
 
 DRIPS = {
     "header": (b"", b"HTTP/1.1 200 OK\r\nx: yy\r\ncontent-length: 2\r\n\r\n{}"),
-    "body": (b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n", b"{}".ljust(50)),
+    "body": (b"HTTP/1.1 200 OK\r\ncontent-length: 25\r\n\r\n", b"{}".ljust(25)),
     "chunks": (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\n \r\n" * 6 + b"2\r\n{}\r\n0\r\n\r\n"),
-    "until close": (b"HTTP/1.0 200 OK\r\n\r\n", b"{}".ljust(50)),
+    "until close": (b"HTTP/1.0 200 OK\r\n\r\n", b"{}".ljust(25)),
 }
 
 
@@ -303,7 +303,7 @@ DRIPS = {
 def test_a_server_that_drips_exceeds_the_deadline_of_the_whole_call(serve_socket, before, after):
     gone = threading.Event()
     address = f"http://{serve_socket(dripping(before, after + b' ' * 10_000, gone))}"
-    error = error_of(address, Request(operation="vector_search", payload={}, deadline_s=0.4))
+    error = error_of(address, Request(operation="vector_search", payload={}, deadline_s=0.3))
     assert error.code is Code.DEADLINE_EXCEEDED
     assert gone.wait(ENOUGH_S), "the connection was not cut"
 
@@ -311,7 +311,7 @@ def test_a_server_that_drips_exceeds_the_deadline_of_the_whole_call(serve_socket
 @pytest.mark.parametrize(("before", "after"), DRIPS.values(), ids=DRIPS)
 def test_a_limit_on_each_read_would_not_notice_that_server(serve_socket, before, after):
     address = f"http://{serve_socket(dripping(before, after, threading.Event()))}"
-    assert requests.post(address, data="{}", timeout=0.4).json() == {}
+    assert requests.post(address, data="{}", timeout=0.3).json() == {}
 
 
 @pytest.mark.parametrize(("before", "after"), DRIPS.values(), ids=DRIPS)

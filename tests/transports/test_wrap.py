@@ -14,6 +14,7 @@ from pytest_spiral.transports.wrap import Recording, Timed, Wrapper
 
 SECRET = "hunter2-declared"
 TOKEN = "tok-3f9c1a77"
+REDACT = Redactor([SECRET]).redact
 GOOD = Reply(code=Code.OK, payload={"n": 1}, metadata={"m": "x"}, wire_status="200")
 
 
@@ -43,7 +44,7 @@ def ticking():
     return count(1000, 7).__next__
 
 
-def record(handler, request, redact=Redactor([SECRET]).redact):
+def record(handler, request, redact=REDACT):
     taken = []
     recording = Recording(Direct(handler), taken.append, ticking(), redact)
     try:

@@ -46,7 +46,7 @@ def _kept_from_measuring(findings: list[Finding]) -> bool:
 
 def _from_limits(limits: tuple[LimitVerdict, ...]) -> list[Finding]:
     return [
-        Finding(one.verdict, one.reason or str(one.verdict), one.sentence + (f" ({one.note})" if one.note else ""))
+        Finding(one.verdict, one.reason or str(one.verdict), one.sentence)
         for one in limits
         if one.verdict is not Verdict.PASS
     ]
@@ -175,7 +175,7 @@ def _verdict(
         verdict=deciding.verdict if deciding else Verdict.PASS,
         original=deciding.verdict if deciding else Verdict.PASS,
         reason=deciding.reason if deciding else "",
-        sentence=deciding.sentence if deciding else _headline(limits),
+        sentence=deciding.sentence if deciding else "",
         requirement=deciding.requirement if deciding else "",
         cause=deciding.cause if deciding else "",  # type: ignore[arg-type]  # the words that requirements give
         fidelity=criterion.fidelity or "",
@@ -185,10 +185,6 @@ def _verdict(
         ran=bool(limits) or any(one.verdict is Verdict.ENVIRONMENT_LIMITED for one in findings),
     )
     return _at_fidelity(shown, criterion, context)
-
-
-def _headline(limits: tuple[LimitVerdict, ...]) -> str:
-    return "; ".join(f"{one.sentence}" + (f" ({one.note})" if one.note else "") for one in limits[:2])
 
 
 def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context) -> CriterionVerdict:
@@ -205,5 +201,5 @@ def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context
         verdict=Verdict.ENVIRONMENT_LIMITED,
         reason="fidelity",
         cause="environment",
-        sentence=f"pass on {where}, needs {wanted}; {shown.sentence}".rstrip("; "),
+        sentence=f"pass on {where}, needs {wanted}",
     )

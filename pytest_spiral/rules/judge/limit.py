@@ -91,7 +91,7 @@ def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population
         bound=_finite(judged.limit),
         unit=_unit(limit),
         samples=judged.samples or 0,
-        planned=criterion.plan_of(limit),
+        planned=None if limit.statistic in ("count", "duration") else criterion.plan_of(limit),
         warm_up=sum(one.warm for one in samples),
         failed=failures(one for one in samples if not one.warm),
         margin=_margin(judged),

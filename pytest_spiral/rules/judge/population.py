@@ -25,11 +25,12 @@ class Population:
     test: str
     run: str
     measurements: tuple[Measurement, ...]
+    number: int = 0
 
     @property
     def where(self) -> str:
-        """How it is called beside other populations of the same limit."""
-        return f"{self.test} run {self.run}" if self.run else self.test
+        """How it is called beside other populations of the same limit: its run by number, else its test."""
+        return f"run {self.number}" if self.run else self.test.rpartition("::")[2]
 
     @property
     def first(self) -> Measurement:
@@ -47,8 +48,8 @@ def populations(limit: Limit, measurements: Iterable[Measurement]) -> tuple[Popu
                 raise PopulationError("measured-twice", f"{one.name} was measured twice in one run block of {one.test}")
             group[one.name] = one
     return tuple(
-        Population(test, run, tuple(group[name] for name in limit.measurements if name in group))
-        for (test, run), group in groups.items()
+        Population(test, run, tuple(group[name] for name in limit.measurements if name in group), number)
+        for number, ((test, run), group) in enumerate(groups.items(), start=1)
     )
 
 

@@ -46,7 +46,7 @@ def judge_row(criterion: Criterion, limit: Limit, found: Sequence[Population], c
         worst,
         verdict=judged.verdict,
         reason=str(judged.reason or ""),
-        sentence=row_sentence(criterion, judged, whole, worst),
+        sentence=row_sentence(criterion, judged, whole),
         where=f"{len(whole)} runs",
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.figures import format_against, format_number
+from pytest_spiral.rules.figures import format_number
 from pytest_spiral.rules.judge.population import Population, PopulationError, items
 from pytest_spiral.rules.statistics import Judged, Qualifier, Reason
 from pytest_spiral.rules.units import parse_quantity
@@ -34,32 +34,13 @@ _REASONS = {
 
 
 def limit_sentence(shown: LimitVerdict, judged: Judged) -> str:
-    """One sentence: the figure against its limit, and why that is not a plain pass or fail."""
-    figure = _figure(shown)
-    reason = _reason(shown, judged)
-    return f"{figure}: {reason}" if figure and reason else figure or reason
-
-
-def _figure(shown: LimitVerdict) -> str:
-    count = f"{shown.samples:,}"
-    if shown.statistic == "failures" and shown.value is not None:
-        return f"{shown.value:,} of {count} failed"
-    if shown.statistic == "equal" and shown.value is not None:
-        return f"{shown.value:,} of {count} compared items differ"
-    if shown.value is None or shown.bound is None:
-        return ""
-    unit = f" {shown.unit}" if shown.unit not in ("", "1") else ""
-    value, limit = format_against(shown.value, shown.bound)
-    return f"{value}{unit} against {limit}{unit}"
-
-
-def _reason(shown: LimitVerdict, judged: Judged) -> str:
-    if shown.verdict is Verdict.PASS:
+    """Why the limit is neither plainly held nor plainly broken; empty where it is. The figures stand beside it."""
+    if shown.verdict is Verdict.PASS or not judged.reason:
         return ""
     if judged.reason == Reason.INCOMPLETE:
         more = format_number(judged.more_needed) if judged.more_needed is not None else "some"
         return f"inconclusive (incomplete), {more} more"
-    return _REASONS.get(Reason(judged.reason), str(judged.reason)) if judged.reason else ""
+    return _REASONS.get(Reason(judged.reason), str(judged.reason))
 
 
 def limit_note(criterion: Criterion, limit: Limit, judged: Judged, population: Population) -> str:
@@ -103,11 +84,9 @@ def _differing(population: Population) -> str:
     return f"differing: {', '.join(names[:_NAMED])}{more}"
 
 
-def row_sentence(criterion: Criterion, judged: Judged, runs: "list[LimitVerdict | None]", worst: LimitVerdict) -> str:
+def row_sentence(criterion: Criterion, judged: Judged, runs: "list[LimitVerdict | None]") -> str:
     """How a row of runs came out, with its denominator."""
     passed = sum(one is not None and one.verdict is Verdict.PASS for one in runs)
     tally = f"{passed} of {len(runs)} runs pass, {criterion.consecutive} in a row are needed"
-    if judged.verdict is Verdict.PASS:
-        return f"{tally}; worst {worst.sentence}"
-    reason = _REASONS.get(Reason(judged.reason), "") if judged.reason else "a run of the row failed"
-    return f"{tally}: {reason}; worst {worst.sentence}"
+    reason = _REASONS.get(Reason(judged.reason), "") if judged.reason else ""
+    return f"{tally}: {reason}" if reason else tally
