@@ -1,11 +1,10 @@
 """`spiral why B1`: on one screen, why a gate is not green, and what to run next."""
 
 import argparse
-import shutil
 from pathlib import Path
 
 from pytest_spiral.cli.bundles import bundle_of
-from pytest_spiral.cli.command import Answer, Command
+from pytest_spiral.cli.command import Answer, Command, styled, terminal_width
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,8 +18,21 @@ def _run(options: argparse.Namespace) -> Answer:
 
     folder = bundle_of(options.bundle)
     evidence, judgement = judge_bundle(folder)
-    width = min(shutil.get_terminal_size((100, 24)).columns, 140)
-    return Answer(tuple(tuple(line) for line in render_why(judgement, evidence, options.selector, str(folder), width)))
+    files: dict[str, list[str]] = {}
+    for one in evidence.measurements:
+        for name in [one.control] if one.control else one.criteria:
+            files.setdefault(name, []).append(f"samples/{one.file}")
+    lines = render_why(
+        judgement,
+        evidence.plan,
+        evidence.bundle.gates,
+        options.selector,
+        start=evidence.bundle,
+        width=terminal_width(),
+        path=str(folder),
+        files=files,
+    )
+    return styled(lines)
 
 
 COMMAND = Command(

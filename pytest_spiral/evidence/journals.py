@@ -213,11 +213,13 @@ class _Records:
         measure = self.read.measures.get(record.file)
         if measure is None or measure.process != self.process.name:
             self._fault("record-order", f"sample file {shown(record.file)!r} was not opened by this process.")
+        elif record in (measure.closed, *measure.ranges[-1:]):
+            pass  # an interrupted writer may repeat its last one
         elif measure.closed is not None:
             self._fault("record-order", f"sample file {shown(record.file)!r} was closed before.")
         elif isinstance(record, MeasureClosed):
             measure.closed = record
-        elif not measure.ranges or record != measure.ranges[-1]:  # an interrupted writer may repeat one
+        else:
             measure.ranges.append(record)
 
     def _opened(self, record: RunOpened | ControlOpened) -> None:

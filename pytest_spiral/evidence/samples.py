@@ -82,15 +82,21 @@ class SampleFile:
             return
         with self._lock:
             try:
-                self._settled_lines()
-                self._bind()
-                size, count, state = self._bound
-                sha256 = f"sha256:{state.hexdigest()}"
-                self._journal.append(
-                    MeasureClosed(file=self._name, bytes=size, count=count, sha256=sha256, raised=raised)
-                )
+                self._finish(raised)
+            except EvidenceError:
+                raise
+            except BaseException:  # Ctrl-C or a timeout inside: the measurement is closed all the same
+                self._finish(raised)
+                raise
             finally:
                 self._file.release()
+
+    def _finish(self, raised: str) -> None:
+        self._settled_lines()
+        self._bind()
+        size, count, state = self._bound
+        sha256 = f"sha256:{state.hexdigest()}"
+        self._journal.append(MeasureClosed(file=self._name, bytes=size, count=count, sha256=sha256, raised=raised))
 
     def _settled_lines(self) -> int:
         position = self._file.position
@@ -122,7 +128,7 @@ class SampleFile:
         self._commit()
 
     def _commit(self) -> None:
-        """Append the prepared range. Interrupted, it is appended again: a reader takes the twin for the same."""
+        """Append the prepared range. Interrupted, it is appended again: readers take an exact twin for the same."""
         if self._binding is None:
             raise EvidenceError(f"no range of {self._name} is ready to be bound.")
         bound, after = self._binding

@@ -11,7 +11,8 @@ import pytest
 
 from pytest_spiral.plugin.fixtures import grpc_transport, hardware_profile, rest_transport, spiral, transport
 from pytest_spiral.plugin.keys import PROCESS
-from pytest_spiral.plugin.options import add_options
+from pytest_spiral.plugin.markers import register_markers
+from pytest_spiral.plugin.options import add_options, is_wanted
 
 __all__ = ["grpc_transport", "hardware_profile", "rest_transport", "spiral", "transport"]
 
@@ -31,6 +32,9 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read gates and options; open the run before anything of the tests can act."""
+    if not is_wanted(config):
+        register_markers(config)
+        return
     from pytest_spiral.errors import SpiralError
     from pytest_spiral.plugin.session import set_up
 
@@ -45,6 +49,8 @@ def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> Generator[None, Any, Any]:
     """Find out what every item claims before any is deselected; write the inventory after."""
+    if PROCESS not in config.stash:
+        return (yield)
     from pytest_spiral.plugin.collection import claim, take_inventory
 
     collected = claim(config, items)
@@ -98,22 +104,26 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell an xdist worker where the bundle is."""
-    from pytest_spiral.plugin.workers import invite
+    if PROCESS in node.config.stash:
+        from pytest_spiral.plugin.workers import invite
 
-    invite(node)
+        invite(node)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
     """Take over where a worker's journal ended, or that it died."""
-    from pytest_spiral.plugin.workers import part
+    if PROCESS in node.config.stash:
+        from pytest_spiral.plugin.workers import part
 
-    part(node, error)
+        part(node, error)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep each module, and so each gate, on one worker."""
+    if PROCESS not in config.stash:
+        return None
     from pytest_spiral.plugin.workers import scheduler
 
     return scheduler(config, log)

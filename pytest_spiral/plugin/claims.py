@@ -60,23 +60,6 @@ def make_book(root: Path, files: Sequence[GateFile]) -> Book:
     return Book(root, tuple(files), criteria, folders)
 
 
-def register_markers(config: pytest.Config, book: Book | None) -> None:
-    """Register every marker that the plugin gives meaning to, so that strict markers know it."""
-    lines = [
-        "criterion(id, ...): the exit criteria that the test proves, as ids from gates.toml, such as B1.recall",
-        "environment_limited(needs, reason=''): the test can only be run where `needs` holds, as in module.faiss",
-        "hardware_required(needs, profile=''): the test can only be run on hardware where `needs` holds",
-        "environment-limited: set on every test that carries a need, met or not; for use with -m",
-        "hardware-required: set on every test that carries a hardware need, met or not; for use with -m",
-        "gate(id): set on every test that claims a criterion of that gate",
-    ]
-    if book is not None:
-        lines += [f"{stage}: tests of the suite folder {stage}" for stage in book.stages]
-        lines += [f"{name}: gate {name}, {title}" for name, title in sorted(book.gates.items())]
-    for line in lines:
-        config.addinivalue_line("markers", line)
-
-
 def claim_all(items: Iterable[pytest.Item], book: Book) -> list[str]:
     """Find out what each item claims, and add the marks that follow; gives every mistake as a sentence."""
     problems: list[str] = []

@@ -101,6 +101,13 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
 
 
+def is_wanted(config: pytest.Config) -> bool:
+    """Whether there is anything to do: evidence is asked for, or there is a gates file. Imports nothing heavy."""
+    if config.getoption("--spiral-evidence"):
+        return True
+    return any(next(config.rootpath.glob(pattern), None) for pattern in config.getini("spiral_gate_files"))
+
+
 def read_options(config: pytest.Config) -> Options:
     """The values in force; raises pytest.UsageError with one sentence for one that cannot be."""
     require = config.getoption("--spiral-require") or config.getini("spiral_require")

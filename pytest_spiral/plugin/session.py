@@ -9,8 +9,9 @@ from pytest_spiral.errors import SpiralError, UseError
 from pytest_spiral.model.evidence import BundleStart, Scope
 from pytest_spiral.model.profile import Profile
 from pytest_spiral.model.record import JournalHead
-from pytest_spiral.plugin.claims import Book, make_book, register_markers
+from pytest_spiral.plugin.claims import Book, make_book
 from pytest_spiral.plugin.keys import PROCESS
+from pytest_spiral.plugin.markers import register_markers
 from pytest_spiral.plugin.options import Options, kept_environment, read_options, stages_named
 from pytest_spiral.plugin.process import Process
 from pytest_spiral.rules.facts import stated_facts
@@ -39,11 +40,8 @@ def set_up(config: pytest.Config) -> None:
     """Read gates and options; where evidence is asked for, open the run or join it."""
     options = read_options(config)
     files = load_gate_files(config.rootpath, options.gate_files)
-    book = make_book(config.rootpath, files) if files else None
-    register_markers(config, book)
-    if book is None and not options.evidence:
-        return
-    book = book or make_book(config.rootpath, ())
+    book = make_book(config.rootpath, files)
+    register_markers(config, book.stages, book.gates)
     _refuse_unknown_gates(options, book)
     stages = stages_named(config, book.stages)
     plan = make_plan(files, stages, options.gates)

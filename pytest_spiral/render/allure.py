@@ -21,7 +21,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.render import words
 from pytest_spiral.render.allurerc import ALLURERC, CATEGORIES, allurerc
 from pytest_spiral.render.escape import html, properties_key, properties_value, visible
-from pytest_spiral.render.figures import confidence_text, counts_of, figures_of
+from pytest_spiral.render.figures import confidence_text, counted, counts_of, figures_of
 from pytest_spiral.render.svg import can_be_drawn, render_picture
 
 __all__ = [
@@ -52,6 +52,7 @@ STATUSES: Final[Mapping[Verdict, str]] = {
 """What Allure calls each verdict; nothing but a pass is `passed`."""
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/pytest-spiral/allure")
+_ROOM: Final = "&#160;&#160;"  # Allure 2 takes all styles from a description, so cells keep their distance themselves
 _OWN_LABELS: Final = frozenset({"epic", "feature", "story", "owner", "severity", "outcome", "gate"})
 
 
@@ -120,7 +121,7 @@ def criterion_result(
         "uuid": identity,
         "historyId": _digest(verdict.id, page.judgement.target, page.start.profile.name),
         "testCaseId": _digest(verdict.id),
-        "name": visible(page.found.criterion(verdict.id).promise or verdict.id),
+        "name": visible(": ".join(part for part in (verdict.id, page.found.criterion(verdict.id).promise) if part)),
         "fullName": visible(verdict.id),
         "titlePath": [page.epic(page.gate(verdict.gate).stage), _feature(page.gate(verdict.gate))],
         "status": STATUSES[verdict.verdict],
@@ -222,7 +223,8 @@ def limits_text(limits: Iterable[LimitVerdict]) -> str:
     return "\n".join(lines) + "\n"
 
 
-_HEAD: Final = ("limit", "verdict", "value", "lower", "upper", "confidence", "n", "margin", "where", "note")
+_HEAD: Final = ("limit", "verdict", "value", "lower", "upper", "n", "margin", "beside it")
+_BESIDE: Final = _HEAD.index("beside it")
 
 
 def _columns(limits: Iterable[LimitVerdict]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -233,18 +235,22 @@ def _columns(limits: Iterable[LimitVerdict]) -> tuple[tuple[str, ...], list[tupl
 
 
 def _cells(limit: LimitVerdict) -> tuple[str, ...]:
-    figures = figures_of(limit)
-    beside = [*limit.qualifiers, limit.note, limit.sentence]
+    figures, confidence = figures_of(limit), confidence_text(limit)
+    beside = [
+        f"at {confidence} confidence" if confidence else "",
+        counted(limit.warm_up, "warm-up sample") + " left out" if limit.warm_up else "",
+        words.place_words(limit),
+        *(one for one in limit.qualifiers if one not in limit.note),
+        limit.note,
+    ]
     cells = (
         limit.limit,
         limit.verdict.value,
         counts_of(limit) or figures.value,
         figures.lower,
         figures.upper,
-        confidence_text(limit),
         figures.samples.removeprefix("n="),
         figures.margin,
-        limit.where,
         "; ".join(part for part in beside if part),
     )
     return tuple(visible(cell) for cell in cells)
@@ -279,7 +285,8 @@ def _labels(verdict: CriterionVerdict, page: Page) -> list[tuple[str, str]]:
         ("framework", "pytest-spiral"),
         ("outcome", verdict.verdict.value),
         *([("cause", verdict.cause)] if verdict.cause else []),
-        *(("tag", tag) for tag in (verdict.level, *verdict.qualifiers)),
+        *(("tag", tag) for tag in verdict.qualifiers),
+        *([("tag", "advisory")] if verdict.level == "advisory" else []),
     ]
 
 
@@ -334,13 +341,11 @@ def _attachments(verdict: CriterionVerdict, page: Page) -> tuple[list[dict[str, 
 
 
 def _description(verdict: CriterionVerdict, page: Page) -> str:
-    """The page of a criterion: what is promised, what came out, the figures, and what to do about it."""
+    """The page of a criterion: what came out, the figures, and what to do about it."""
     target = page.judgement.target
-    promise = page.found.criterion(verdict.id).promise
     reason = "" if verdict.verdict is Verdict.PASS else words.reason_words(verdict, beside=verdict.limits)
     said = words.verdict_words(verdict, target) + (f": {reason}" if reason else "")
     parts = [
-        f"<p>{html(promise)}</p>" if promise else "",
         f"<p><strong>{html(said)}</strong></p>",
         _html_control(verdict, page),
         _html_table(verdict.limits),
@@ -352,12 +357,16 @@ def _description(verdict: CriterionVerdict, page: Page) -> str:
 
 
 def _html_table(limits: Sequence[LimitVerdict]) -> str:
-    head, rows = _columns(limits)
-    if not rows:
+    """The figures as a table that fits a page, and what stands beside each limit below it."""
+    rows = [_cells(limit) for limit in limits]
+    used = [at for at in range(_BESIDE) if any(row[at] for row in rows)]
+    if not used:
         return ""
-    top = "".join(f"<th>{html(cell)}</th>" for cell in head)
-    body = "".join(f"<tr>{''.join(f'<td>{html(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    top = "".join(f"<th>{_HEAD[at]}{_ROOM}</th>" for at in used)
+    body = "".join(f"<tr>{''.join(f'<td>{html(row[at])}{_ROOM}</td>' for at in used)}</tr>" for row in rows)
+    notes = "".join(f"<li>{html(row[0])}: {html(row[_BESIDE])}</li>" for row in rows if row[_BESIDE])
+    table = f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+    return table + (f"<ul>{notes}</ul>" if notes else "")
 
 
 def _under(verdict: CriterionVerdict, page: Page) -> str:
@@ -389,9 +398,10 @@ def _html_debt(verdict: CriterionVerdict, page: Page) -> str:
         return ""
     command = words.run_command(verdict.gate, page.gate(verdict.gate).stage)
     due = f"due {debt.due}" if debt.due else "no due gate"
-    evidence = "\n".join(html(line) for line in debt.evidence.splitlines())
     told = f"<p>Owed by {html(debt.owner or 'nobody')}, {html(due)}: {html(debt.requirement)}. Where it is met, run</p>"
-    return f"{told}<pre>{html(command)}</pre><p>What the probe said:</p><pre>{evidence}</pre>"
+    probed = "" if debt.evidence == verdict.sentence else "\n".join(map(html, debt.evidence.splitlines()))
+    shown = f"<p>What the probe said:</p><pre>{probed}</pre>" if probed else ""
+    return f"{told}<pre>{html(command)}</pre>{shown}"
 
 
 def _html_tests(tests: Sequence[str]) -> str:

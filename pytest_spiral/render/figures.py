@@ -19,6 +19,7 @@ _SIGNIFICANT: Final = 3
 _PLAIN_DIGITS: Final = 15  # beyond 10^15 and below 10^-9 powers of ten are easier to read
 _PLAIN_PLACES: Final = 9
 _PLACES: Final = 1100  # more than any float has
+_JUDGED_AT: Final = frozenset({"quantile", "rate", "mean", "count-rate"})
 _COUNTED: Final = frozenset({"failures", "equal", "all-pass"})
 
 
@@ -179,7 +180,9 @@ def samples_text(limit: LimitVerdict) -> str:
 
 
 def confidence_text(limit: LimitVerdict) -> str:
-    """Write the confidence asked for: `95 %`, `no`; empty where the limit needs none."""
+    """Write the confidence that a limit was judged at: `95 %`, `no`; empty for a limit that is simply counted."""
+    if limit.statistic not in _JUDGED_AT:
+        return ""
     if limit.confidence in {"", "none"}:
         return "no" if limit.confidence else ""
     try:

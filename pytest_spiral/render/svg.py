@@ -22,7 +22,6 @@ from pytest_spiral.render.figures import (
     grouped,
     rounded,
     scaled,
-    with_unit,
 )
 
 WIDTH: Final = 640
@@ -34,6 +33,7 @@ _LOG_FROM: Final = 12.0  # ratio of the widest to the narrowest figure from whic
 _TITLE_LETTERS: Final = 58
 _COUNTED: Final = {"failures": "failed samples of", "count": "count of", "equal": "differences between"}
 _LEAST_COUNT: Final = 4.0  # a scale of counts reaches at least this far, so that its ticks are whole numbers
+_LEAST_SAMPLES: Final = 5  # fewer make no distribution
 _POINTS: Final = 400
 _TONES: Final = {Verdict.PASS: "good", Verdict.FAIL: "bad", Verdict.INVALID: "bad"}
 
@@ -71,7 +71,8 @@ def render_picture(limit: LimitVerdict, title: str = "") -> bytes:
     """
     if not can_be_drawn(limit):
         raise ValueError(f"{limit.limit} has no figures to draw")
-    body = _distribution(_drawn(limit)) if limit.picture else _interval(_drawn(limit))
+    drawn = _drawn(limit)
+    body = _distribution(drawn) if len(limit.picture) >= _LEAST_SAMPLES else _interval(drawn)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {_SIZE} role="img" font-family="{_FONTS}">',
         f"<title>{html(title or limit.limit)}</title>",
@@ -185,7 +186,7 @@ def _axis_label(drawn: _Drawn) -> str:
     name = limit.limit.partition("(")[2].partition(")")[0] or limit.statistic
     if limit.statistic in _COUNTED:
         return f"{_COUNTED[limit.statistic]} {name}"
-    return with_unit(f"{name},", drawn.unit).removesuffix(",")
+    return name if drawn.unit in {"", "1", name} else f"{name}, {drawn.unit}"
 
 
 def _tinted(drawn: _Drawn, scale: _Scale) -> str:

@@ -106,7 +106,7 @@ def reason_words(verdict: CriterionVerdict, *, beside: Sequence[LimitVerdict] = 
     if requirement and verdict.requirement and verdict.requirement not in sentence:
         parts.append(f"requires {verdict.requirement}")
     said = "; ".join(part for part in parts if part)
-    plain = verdict.verdict is Verdict.ENVIRONMENT_LIMITED or verdict.reason in {"", verdict.verdict.value}
+    plain = verdict.verdict is Verdict.ENVIRONMENT_LIMITED or verdict.reason in {"", "limit-broken", verdict.verdict}
     return " ".join(part for part in (said, "" if plain else f"[{verdict.reason}]") if part)
 
 

@@ -49,6 +49,7 @@ class RestTransport(Transport):
         self._sessions = threading.local()
         self._lock = threading.Lock()
         self._open: set[requests.Session] = set()
+        self._closed = False
 
     def exchange(self, request: Request) -> Reply:
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
@@ -61,7 +62,7 @@ class RestTransport(Transport):
             try:
                 with gripped(grip):
                     response, content = self._call(sent, operation, body)
-            except ExchangeError:
+            except BaseException:
                 self._discard_session()
                 grip.drop()
                 raise
@@ -73,6 +74,7 @@ class RestTransport(Transport):
         """End calls that are under way as CANCELLED and close all connections."""
         self._patience.close()
         with self._lock:
+            self._closed = True
             for session in self._open:
                 session.close()
             self._open.clear()
@@ -94,21 +96,24 @@ class RestTransport(Transport):
             raise self._failed(error) from error
 
     def _session(self) -> requests.Session:
-        """This thread's session, made on its first call."""
+        """This thread's session, made on its first call; raises ConnectionAbortedError after `close`."""
         session: requests.Session | None = getattr(self._sessions, "session", None)
         if session is None:
-            session = self._sessions.session = self._new_session()
+            session = self._new_session()
             with self._lock:
+                if self._closed:
+                    raise ConnectionAbortedError("the transport was closed")
                 self._open.add(session)
+            self._sessions.session = session
         return session
 
     def _discard_session(self) -> None:
         """Close this thread's session: nothing of a call that failed is used again."""
-        session = self._session()
-        del self._sessions.session
-        session.close()
-        with self._lock:
-            self._open.discard(session)
+        session: requests.Session | None = self._sessions.__dict__.pop("session", None)
+        if session is not None:
+            session.close()
+            with self._lock:
+                self._open.discard(session)
 
     def _new_session(self) -> requests.Session:
         session = requests.Session()
@@ -155,7 +160,7 @@ _FAILURES: tuple[tuple[tuple[type[Exception], ...], Code], ...] = (
 _BROKEN = (ConnectionError, IncompleteRead)
 _SAID = {
     Code.DEADLINE_EXCEEDED: "gave no reply in time",
-    Code.MALFORMED_REPLY: "gave a reply that is no HTTP",
+    Code.MALFORMED_REPLY: "gave a reply that cannot be read",
 }
 
 

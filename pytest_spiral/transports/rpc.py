@@ -35,9 +35,6 @@ _OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
-# What gRPC's core writes into the trace of an error that came over the wire; its own errors read otherwise.
-_FROM_PEER = "Error received from peer"
-
 
 class GrpcTransport(Transport):
     """One gRPC endpoint, `host:port`, over one channel. No stubs: paths and messages are those of the contract."""
@@ -48,6 +45,7 @@ class GrpcTransport(Transport):
         if "/" in endpoint.address or ":" not in endpoint.address:
             raise UseError(f"{endpoint.address!r} is no address of a gRPC endpoint, such as 127.0.0.1:8444.")
         self._channel = _channel(endpoint)
+        self._closed = False
 
     def exchange(self, request: Request) -> Reply:
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
@@ -62,18 +60,25 @@ class GrpcTransport(Transport):
             )
         except grpc.RpcError as error:
             raise self._failed(sent, error) from error
-        except ValueError as error:  # how grpc says that the channel is closed
-            raise ExchangeError(Code.CANCELLED, f"gRPC at {self.address} was closed before this call.") from error
-        return Reply(
-            code=Code.OK,
-            payload=decode(answer, message_class(operation.reply)),
-            metadata=_metadata(call),
-            wire_status=grpc.StatusCode.OK.name,
-        )
+        except ValueError as error:  # how grpc says that the channel is closed, or that it cannot take the call
+            code = Code.CANCELLED if self._closed else Code.INVALID_ARGUMENT
+            said = "was closed before this call" if self._closed else f"cannot be called like this: {error}"
+            raise ExchangeError(code, f"gRPC at {self.address} {said}.") from error
+        return self._read(operation, answer, _metadata(call))
 
     def close(self) -> None:
         """Close the channel; calls that are under way end as CANCELLED."""
+        self._closed = True
         self._channel.close()
+
+    def _read(self, operation: Operation, answer: bytes, metadata: dict[str, str]) -> Reply:
+        status = grpc.StatusCode.OK.name
+        try:
+            payload = decode(answer, message_class(operation.reply))
+        except ExchangeError as error:
+            reply = Reply(code=Code.MALFORMED_REPLY, metadata=metadata, wire_status=status)
+            raise AnsweredError(f"gRPC at {self.address} answered {operation.name}; {error}", reply) from error
+        return Reply(code=Code.OK, payload=payload, metadata=metadata, wire_status=status)
 
     def _failed(self, request: Request, error: grpc.RpcError) -> ExchangeError:
         call = cast("grpc.Call", error)  # the error of a call that has ended is that call

@@ -5,7 +5,7 @@ class with the same four facts and two methods.
 """
 
 from collections.abc import Generator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,21 +40,17 @@ class Device(Protocol):
         ...
 
 
-class NullDevice:
-    """miniaudio's null backend: a device in real time whose sound goes nowhere.
-
-    It fills its buffer of three periods at once, starts its clock at its first call, and then asks for one period
-    at a time as that clock frees the space. It keeps asking on that clock's schedule after a stall, faster
-    until it has caught up.
-    """
+class _MiniaudioDevice:
+    """A device of miniaudio, on one of these backends (None: whichever this machine has)."""
 
     period_frames = RATE * PERIOD_MS // 1000
     buffer_frames = period_frames * PERIODS
     latency_frames = 0
 
-    def __init__(self) -> None:
+    def __init__(self, backend: str | None) -> None:
         import miniaudio
 
+        self._device: Any
         try:
             self._device = miniaudio.PlaybackDevice(
                 output_format=miniaudio.SampleFormat.SIGNED16,
@@ -62,10 +58,10 @@ class NullDevice:
                 sample_rate=RATE,
                 buffersize_msec=PERIOD_MS,
                 callback_periods=PERIODS,
-                backends=[miniaudio.Backend.NULL],
+                backends=None if backend is None else [miniaudio.Backend[backend]],
             )
         except miniaudio.MiniaudioError as error:
-            raise StreamError(f"The null audio device cannot be opened: {error}.") from error
+            raise StreamError(f"The audio device cannot be opened: {error}.") from error
         self.name = f"miniaudio {miniaudio.__version__} {self._device.backend}"
 
     def start(self, callback: Callback) -> None:
@@ -75,8 +71,30 @@ class NullDevice:
         try:
             self._device.start(callback)
         except miniaudio.MiniaudioError as error:
-            raise StreamError(f"The null audio device cannot be started: {error}.") from error
+            raise StreamError(f"The audio device cannot be started: {error}.") from error
 
     def close(self) -> None:
         """Stop asking and let go of the device."""
         self._device.close()
+
+
+class DefaultDevice(_MiniaudioDevice):
+    """This machine's own sound device. StreamError where there is none: miniaudio's null backend is no device."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        if "null" in self.name.lower():
+            self.close()
+            raise StreamError("This machine has no sound device.")
+
+
+class NullDevice(_MiniaudioDevice):
+    """miniaudio's null backend: a device in real time whose sound goes nowhere.
+
+    It fills its buffer of three periods at once, starts its clock at its first call, and then asks for one period
+    at a time as that clock frees the space. It keeps asking on that clock's schedule after a stall, faster
+    until it has caught up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("NULL")

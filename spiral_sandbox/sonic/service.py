@@ -20,7 +20,7 @@ import msgspec
 
 from spiral_sandbox.errors import UnknownOperationError
 from spiral_sandbox.sonic import rehearsal
-from spiral_sandbox.sonic.backend import Device, NullDevice
+from spiral_sandbox.sonic.backend import DefaultDevice, Device, NullDevice
 from spiral_sandbox.sonic.decider import Decision, decide, load_rules
 from spiral_sandbox.sonic.demo import Step, load_demo
 from spiral_sandbox.sonic.errors import SonicError
@@ -60,6 +60,7 @@ class SonicService:
 
     def __init__(self, folder: Path, seed: int, flaw: Flaw, device: Callable[[], Device]) -> None:
         self._folder, self._seed, self._flaw, self._device = folder, seed, flaw, device
+        self._devices: dict[str, Callable[[], Device]] = {"null": device, "default": DefaultDevice}
         self._presets = load_presets()
         self._steps = load_demo()
         self._rules = load_rules(self._presets)
@@ -101,17 +102,28 @@ class SonicService:
             await self._stop_live()
 
     async def _rehearse(
-        self, *, seconds: float = 10.0, name: str = "rehearsal-1", chosen: dict[str, str] | None = None
+        self,
+        *,
+        seconds: float = 10.0,
+        name: str = "rehearsal-1",
+        chosen: dict[str, str] | None = None,
+        device: str = "null",
     ) -> dict[str, Any]:
-        """Play the demo script in `seconds`; `chosen` is a preset for every step, from a decider outside."""
+        """Play the demo script in `seconds`; `chosen` is a preset for every step, from a decider outside.
+
+        `device` is `null` (real time, no sound) or `default` (this machine's own sound device).
+        """
         plan = self._plan(name, seconds, chosen)
+        make = self._devices.get(device)
+        if make is None:
+            raise ValueError(f"{device!r} is no device; there are {', '.join(self._devices)}")
         programme = rehearsal.compose(plan, self._flaw)
         self._reserve()
         try:
-            device = self._device()
-            self._stream = stream = Stream(programme, device, self._flaw)
+            opened = make()
+            self._stream = stream = Stream(programme, opened, self._flaw)
             await asyncio.to_thread(rehearsal.perform, stream)
-            return await asyncio.to_thread(rehearsal.report, plan, programme, stream, device, self._folder)
+            return await asyncio.to_thread(rehearsal.report, plan, programme, stream, opened, self._folder)
         finally:
             self._stream, self._reserved = None, False
 

@@ -323,6 +323,13 @@ def test_dependent_samples_are_judged_at_their_effective_number(over, effect, ve
     assert ("dependent" in judged.qualifiers) is (effect > 1)
 
 
+def test_dependent_samples_of_nothing_are_invalid_and_of_nonsense_refused():
+    independent = Dependence(Fraction(1))
+    assert judge_quantile_dependent(0, 0, P95, confidence=P95, dependence=independent).reason == "empty"
+    with pytest.raises(ValueError, match="more than 3"):
+        judge_quantile_dependent(4, 3, P95, confidence=P95, dependence=independent)
+
+
 def test_a_design_effect_below_one_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         Dependence(Fraction(9, 10))

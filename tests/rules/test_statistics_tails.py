@@ -77,6 +77,10 @@ def test_a_tie_too_large_to_sum_speaks_against_every_claim():
     assert compare_lower_tail(coin, middle - 1, Fraction(1, 2)) == 1
 
 
+def test_a_poisson_tail_is_never_a_fraction_that_could_tie():
+    assert Poisson(Fraction(3)).exact_tail(2) is None
+
+
 @pytest.mark.parametrize(
     ("distribution", "rank", "tail"),
     [

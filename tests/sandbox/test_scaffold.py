@@ -315,9 +315,12 @@ def test_a_component_that_hangs_while_it_stops_is_cut_off():
         threading.Thread(target=component.Lifeline().feed, args=(loop, asyncio.Queue()), daemon=True).start()
         threading.Event().wait()
     """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE)
-    process.stdin.close()
-    assert process.wait(SECONDS) == 1
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdin=subprocess.PIPE) as process:
+        process.stdin.close()
+        try:
+            assert process.wait(SECONDS) == 1
+        finally:
+            process.kill()
 
 
 # Who may talk to it

@@ -132,7 +132,10 @@ def test_an_exception_of_the_server_is_internal(serve_grpc):
 
 @pytest.mark.parametrize("wire", [b"\xff\xff", found(vector_pb2.SearchResult(score=float("nan")))])
 def test_a_reply_that_is_no_sound_message_is_malformed(serve_grpc, wire):
-    assert error_of(serve_grpc({SEARCH: lambda *_: wire})).code is Code.MALFORMED_REPLY
+    error = error_of(serve_grpc({SEARCH: lambda *_: wire}))
+    assert isinstance(error, AnsweredError)
+    assert error.code is error.reply.code is Code.MALFORMED_REPLY
+    assert error.reply.wire_status == "OK"
 
 
 @pytest.mark.parametrize(
@@ -281,3 +284,8 @@ def test_a_server_of_another_authority_is_not_trusted(serve_grpc, authority, str
     error = error_of(address, ca=authority.ca, **authority.client)
     assert error.code is Code.UNAVAILABLE
     assert "CERTIFICATE_VERIFY_FAILED" in str(error).upper().replace(" ", "_")
+
+
+def test_a_certificate_file_that_is_none_is_unavailable(serve_grpc, authority, tmp_path):
+    (tmp_path / "empty.pem").write_text("no certificate")
+    assert error_of(serve_grpc({SEARCH: echo}, authority), ca=str(tmp_path / "empty.pem")).code is Code.UNAVAILABLE

@@ -1,5 +1,6 @@
 """Counts: events and failed samples, judged exactly, and events per exposure, judged by their bound."""
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 from pytest_spiral.model.verdict import Verdict
@@ -145,13 +146,13 @@ def judge_count_rate(  # noqa: PLR0913 - named parts of one limit and its plan
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _EventRate:
     """The bar for a number of events per unit of exposure."""
 
-    def __init__(self, direction: Direction, limit: Fraction, confidence: Fraction | None) -> None:
-        self.direction = direction
-        self.limit = limit
-        self.confidence = confidence
+    direction: Direction
+    limit: Fraction
+    confidence: Fraction | None
 
     def holds(self, count: int, exposure: Fraction) -> bool:
         """Whether the plain figure is at or inside the limit."""

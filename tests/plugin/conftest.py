@@ -1,0 +1,257 @@
+"""Runs pytest with the plugin in a folder of its own, and gives back values; what holds in every run is asserted here."""
+
+import importlib
+import json
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import pytest_spiral
+from pytest_spiral.model.evidence import Evidence
+from pytest_spiral.model.judgement import CriterionVerdict, Judgement
+from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.canonical import canonical_bytes
+from pytest_spiral.run.verify import Checked, judge_bundle, verify_bundle
+
+WIDTH = 120
+TIMEOUT_S = 60
+# Plugins of other projects that happen to be installed; hypothesis and anyio take longer to import than a run takes.
+ASIDE = ("hypothesispytest", "anyio", "benchmark")
+WAYS = {"plain": (), "without-xdist": ("-p", "no:xdist"), "two-workers": ("-n", "2")}
+SMALLEST_GATE = """\
+# gates.toml
+format = 1
+[[gate]]
+id = "S1"
+title = "Search answers in time"
+owner = "@search"
+no_control = "first steps"
+[[gate.criterion]]
+id = "S1.latency"
+limit = "p95(search) <= 120 ms"
+samples = 100
+confidence = 0.95
+"""
+SMALLEST_TEST = """\
+import pytest
+
+@pytest.mark.criterion("S1.latency")
+def test_search_is_fast(spiral, client):
+    with spiral.measure("search", unit="ms") as m:
+        for _ in range(100):
+            with m.timed():
+                client.search("x")
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _whole_package() -> None:
+    """Pytester forgets modules that an inner run imports; loaded twice, one class would become two."""
+    for module in pkgutil.walk_packages(pytest_spiral.__path__, "pytest_spiral."):
+        if not module.name.startswith("pytest_spiral.cli.main"):
+            importlib.import_module(module.name)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of pytest came to. `bundle` and what follows from it are None where none was begun."""
+
+    status: int
+    out: str
+    outcomes: dict[str, int]
+    bundle: Path | None
+    judgement: Judgement | None
+    checked: Checked | None
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """Criterion id to verdict."""
+        assert self.judgement is not None, self.out
+        return {one.id: str(one.verdict) for one in self.judgement.criteria}
+
+    @property
+    def decision(self) -> str:
+        """The decision's word; `none` for a partial run."""
+        assert self.judgement is not None, self.out
+        return str(self.judgement.decision or "none")
+
+    def criterion(self, name: str) -> CriterionVerdict:
+        """The verdict of one criterion."""
+        assert self.judgement is not None, self.out
+        return next(one for one in self.judgement.criteria if one.id == name)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the bundle says, read back."""
+        assert self.bundle is not None
+        return judge_bundle(self.bundle)[0]
+
+    @property
+    def verified(self) -> int:
+        """The exit status of `spiral verify --require conditional`."""
+        assert self.checked is not None, self.out
+        return self.checked.status("conditional")
+
+    def line(self, word: str) -> str:
+        """The one line of the output in which `word` stands."""
+        found = [line for line in self.out.splitlines() if word in line]
+        assert len(found) == 1, f"{word!r} stands in {len(found)} lines of\n{self.out}"
+        return found[0]
+
+
+class Lab:
+    """A folder with gates and tests in it, in which pytest is run."""
+
+    def __init__(self, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.pytester = pytester
+        self.path = pytester.path
+        self.monkeypatch = monkeypatch
+        self.write("conftest.py", CONFTEST)
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        """Write a file under the folder."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def smallest(self) -> None:
+        """Write the smallest gate, as printed in the manual."""
+        self.write("gates.toml", SMALLEST_GATE)
+        self.write("test_search.py", SMALLEST_TEST)
+
+    def gates(self, *criteria: str, gate: str = "S1", head: str = 'no_control = "a test of the tool"') -> None:
+        """Write gates.toml with one gate; each criterion is its TOML lines, the first of them the id's word."""
+        self.write("gates.toml", "format = 1\n" + gate_of(gate, head, criteria))
+
+    def test(self, body: str, name: str = "test_gate.py") -> None:
+        """Write a test module; `pytest` is imported in it."""
+        self.write(name, "import os, signal, pytest\n" + body)
+
+    def run(self, *arguments: str, evidence: bool = True, apart: bool = False, cwd: Path | None = None) -> Ran:
+        """Run pytest; `apart` in a process of its own, which tests that end their process need."""
+        whole = [*(f"-pno:{name}" for name in ASIDE), *(["--spiral-evidence"] if evidence else []), *arguments]
+        before = set(self.path.rglob("bundle.json"))
+        if apart or cwd:
+            status, out = self._apart(whole, cwd or self.path)
+        else:
+            result = self.pytester.runpytest_inprocess(*whole)
+            status, out = int(result.ret), "\n".join([*result.outlines, *result.errlines])
+        assert "INTERNALERROR" not in out
+        new = sorted(set(self.path.rglob("bundle.json")) - before)
+        assert len(new) <= 1
+        ran = _read(status, out, new[0].parent if new else None)
+        _check(ran, evidence=evidence)
+        return ran
+
+    def _apart(self, arguments: Iterable[str], cwd: Path) -> tuple[int, str]:
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-m", "pytest", *arguments],
+            cwd=cwd,
+            capture_output=True,
+            check=False,
+            timeout=TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.returncode, (done.stdout + done.stderr).decode()
+
+
+CONFTEST = """\
+import pytest
+
+@pytest.fixture
+def client():
+    class Client:
+        def search(self, text):
+            return sorted(text)
+    return Client()
+"""
+
+
+def gate_of(gate: str, head: str, criteria: Iterable[str]) -> str:
+    """One gate's TOML."""
+    lines = ["[[gate]]", f'id = "{gate}"', f'title = "Gate {gate}"', 'owner = "@owner"', head]
+    for one in criteria:
+        word, _, rest = one.strip().partition("\n")
+        lines += ["[[gate.criterion]]", f'id = "{gate}.{word.strip()}"', rest]
+    return "\n".join(lines) + "\n"
+
+
+def _read(status: int, out: str, bundle: Path | None) -> Ran:
+    judgement = checked = None
+    if bundle is not None:
+        checked = verify_bundle(bundle)
+        if (bundle / "summary.json").is_file():
+            judgement = msgspec.json.decode((bundle / "summary.json").read_bytes(), type=Judgement)
+    return Ran(status, out, _outcomes(out), bundle, judgement, checked)
+
+
+def _outcomes(out: str) -> dict[str, int]:
+    """The counts of pytest's own last line; its `parseoutcomes` knows no word with a hyphen."""
+    lines = [line for line in out.splitlines() if re.search(r" in \d+\.\d+s", line)]
+    found = re.findall(r"(\d+) ([a-z][a-z-]+)", lines[-1].partition(" in ")[0]) if lines else []
+    return {word: int(count) for count, word in found}
+
+
+def _check(ran: Ran, *, evidence: bool) -> None:
+    """What must hold in every run."""
+    summary = ran.out.partition(" spiral: ")[2].partition(" check it ")[0]
+    assert all(len(line) <= WIDTH for line in summary.splitlines()), summary
+    if not evidence:
+        assert ran.bundle is None
+        return
+    if ran.judgement is None or ran.bundle is None or ran.checked is None:
+        assert ran.status != 0
+        return
+    assert ran.checked.report.outcome == "sound", ran.checked.report
+    assert ran.verified == (0 if ran.judgement.permission and not ran.judgement.partial else 1)
+    assert sum(ran.judgement.counts.values()) == len(ran.judgement.criteria)
+    assert sum(ran.judgement.tests.values()) == len(ran.evidence.tests)
+    assert (ran.bundle / "summary.json").read_bytes() == canonical_bytes(msgspec.to_builtins(ran.judgement)) + b"\n"
+    blockers = [one.verdict for one in ran.judgement.criteria if one.level == "blocker"]
+    if ran.status == 0 and not ran.judgement.partial:
+        assert set(blockers) <= {Verdict.PASS, Verdict.ENVIRONMENT_LIMITED, Verdict.INAPPLICABLE}
+        assert Verdict.PASS in [one.original for one in ran.judgement.criteria]
+    assert ran.judgement.run == ran.bundle.name
+    assert json.loads((ran.bundle / "bundle.json").read_bytes())["scope"] is not None
+    assert not list(ran.bundle.rglob("*.part-*"))
+
+
+@pytest.fixture
+def lab(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A fresh folder in which pytest can be run."""
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    for name in [name for name in os.environ if name.startswith(("PYTEST_XDIST", "COV_CORE"))]:
+        monkeypatch.delenv(name)
+    return Lab(pytester, monkeypatch)
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS.keys())
+def way(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The three ways in which a session can run: plain, without xdist, with two workers."""
+    ways: tuple[str, ...] = request.param
+    return ways
+
+
+@pytest.fixture
+def toml() -> Callable[..., str]:
+    """One gate's TOML: `toml("S1", 'no_control = "x"', ["word\\nlimit = …"])`."""
+    return gate_of
+
+
+@pytest.fixture
+def smallest() -> tuple[str, str]:
+    """The smallest gate and its test, as printed in the manual."""
+    return SMALLEST_GATE, SMALLEST_TEST
+
+
+Any  # noqa: B018
