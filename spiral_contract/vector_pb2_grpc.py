@@ -50,7 +50,7 @@ class VectorServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Init(self, request, context):
-        """Load the corpus if the store is empty.
+        """Load what is missing of the corpus.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -72,7 +72,7 @@ class Folder:
             else:
                 files += 1
             if max(files, folders) > most:
-                yield Entry(entry.path, 0, "too-many-files")
+                yield Entry("", 0, "too-many-files")
                 return
             yield entry
 

@@ -103,7 +103,7 @@ def read_evidence(folder: Path, limits: Limits | None = None, *, partial: bool =
     limits = limits or Limits()
     gathering = Gathering()
     with Folder(folder) as opened:
-        present = {entry.path for entry in opened.entries(limits.files) if entry.kind == "file"}
+        present = _present(opened, limits)
         bundle, data, plan = _documents(opened, limits)
         inventory = Inventory()
         if INVENTORY in present or not partial:
@@ -183,6 +183,16 @@ def _check_one(folder: Folder, record: Attached, known: Mapping[str, tuple[int, 
         raise UntrustedError("attachment-missing", f"a record names it: {problem}") from problem
     if found != (record.bytes, record.sha256):
         raise UntrustedError("attachment-mismatch", "size or digest differ from those of its record.")
+
+
+def _present(folder: Folder, limits: Limits) -> set[str]:
+    present = set()
+    for entry in folder.entries(limits.files):
+        if entry.kind == "too-many-files":
+            raise UntrustedError(entry.kind, f"the bundle holds more than {limits.files} files.")
+        if entry.kind == "file":
+            present.add(entry.path)
+    return present
 
 
 def _documents(folder: Folder, limits: Limits) -> tuple[BundleStart, bytes, Plan]:

@@ -6,7 +6,7 @@ from typing import Final
 from pytest_spiral.errors import UntrustedError
 from pytest_spiral.evidence.census import Census
 from pytest_spiral.evidence.findings import Findings, noted
-from pytest_spiral.evidence.folder import Folder
+from pytest_spiral.evidence.folder import Entry, Folder
 from pytest_spiral.evidence.journals import Journals, Measure, check_ends, read_journals
 from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.read import (
@@ -56,7 +56,7 @@ def verify_integrity(folder: Path, limits: Limits | None = None) -> Report:
     6. Inventory: every selected test has run or was kept from running; nothing else has run.
 
     Every step runs that still can; all findings are in the report, under stable codes. Steps 4 and 7 to 11 are
-    added by `Report.with_step`. An unsealed run is checked as far as it got; its missing rest is one finding that
+    added by `Report.with_step`. Of a folder with more files than the limit, only that is said. An unsealed run is checked as far as it got; its missing rest is one finding that
     says `unsealed-…`. Reads only, follows no link. Raises UseError where there is no folder.
     """
     return examine(folder, limits, gather=False)[0]
@@ -70,15 +70,15 @@ def examine(folder: Path, limits: Limits | None = None, *, gather: bool = True) 
     with Folder(folder) as opened:
         work = _Examination(opened, limits or Limits(), gather=gather)
         # 1 layout
-        work.layout()
-        # 2 strict parsing
-        work.documents()
-        # 3 digests
-        work.digests()
-        # 5 journals
-        work.journals()
-        # 6 inventory
-        work.inventory()
+        if work.layout():
+            # 2 strict parsing
+            work.documents()
+            # 3 digests
+            work.digests()
+            # 5 journals
+            work.journals()
+            # 6 inventory
+            work.inventory()
         return work.report(), work.evidence()
 
 
@@ -107,31 +107,40 @@ class _Examination:
 
     # 1 layout
 
-    def layout(self) -> None:
-        """Look at names and kinds of everything that is there, then at what the manifest lists."""
+    def layout(self) -> bool:
+        """Look at names and kinds of everything that is there, then at what the manifest lists.
+
+        False where there is more than can be looked at: of a part, nothing more can be said.
+        """
+        self.states[1] = ("held", "")
         names = []
         for entry in self.folder.entries(self.limits.files):
+            if entry.kind == "too-many-files":
+                self.note(finding(entry.kind, "", f"more than {self.limits.files} files."))
+                return False
             names.append(entry.path)
-            self._check_name(entry.path)
-            if entry.kind == "file":
-                self._check_size(entry.path, entry.size)
-                self.files[entry.path] = entry.size
-            elif entry.kind != "folder":
-                self.note(finding(entry.kind, entry.path, f"{REASONS[entry.kind].meaning}."))
+            self._check_entry(entry)
         for name, twin in case_twins(names):
             self.note(finding("path-twin", name, f"differs from {shown(twin)} by case only."))
         self._check_present()
         if MANIFEST in self.files:
             self._read_manifest()
         self.states[1] = ("held", f"{len(self.files)} files")
+        return True
+
+    def _check_entry(self, entry: Entry) -> None:
+        self._check_name(entry.path)
+        if entry.kind == "file":
+            self.files[entry.path] = entry.size
+            if entry.size > self.limits.file:
+                said = f"{entry.size} bytes, at most {self.limits.file} are read."
+                self.note(finding("file-too-large", entry.path, said))
+        elif entry.kind != "folder":
+            self.note(finding(entry.kind, entry.path, f"{REASONS[entry.kind].meaning}."))
 
     def _check_name(self, path: str) -> None:
         for code, sentence in path_faults(path):
             self.note(finding(code, path, sentence))
-
-    def _check_size(self, path: str, size: int) -> None:
-        if size > self.limits.file:
-            self.note(finding("file-too-large", path, f"{size} bytes, at most {self.limits.file} are read."))
 
     def _check_present(self) -> None:
         if self.state == "never-opened":

@@ -80,7 +80,8 @@ def _target_lost(item: pytest.Item) -> bool:
 
 
 def _sentence(excinfo: "pytest.ExceptionInfo[BaseException]") -> str:
-    text = excinfo.exconly(tryshort=True)
+    plain = isinstance(excinfo.value, pytest.skip.Exception)
+    text = str(excinfo.value) if plain else excinfo.exconly(tryshort=True)
     return text if len(text) <= _WHY_LENGTH else text[: _WHY_LENGTH - 1] + "…"
 
 

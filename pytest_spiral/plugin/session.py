@@ -1,5 +1,6 @@
 """Opening and sealing a run from pytest's side: in the controller, in xdist's workers, and without xdist."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ def set_up(config: pytest.Config) -> None:
     """Read gates and options; where evidence is asked for, open the run or join it."""
     options = read_options(config)
     files = load_gate_files(config.rootpath, options.gate_files)
+    if not files:
+        _refuse_taken_path(config)
     book = make_book(config.rootpath, files)
     register_markers(config, book.stages, book.gates)
     _refuse_unknown_gates(options, book)
@@ -53,6 +56,20 @@ def set_up(config: pytest.Config) -> None:
         _open(config, process, stages, files)
     else:
         _know_target(process)
+
+
+def _refuse_taken_path(config: pytest.Config) -> None:
+    """Explain pytest's own trap: before plugins are loaded, it takes an existing folder after a blank for a test path.
+
+    The root folder then follows from that folder, and no gates file is found there.
+    """
+    arguments = [str(one) for one in config.invocation_params.args]
+    for flag, value in pairwise(arguments):
+        if flag == "--spiral-reports" and (config.invocation_params.dir / value).exists():
+            raise UseError(
+                f"no gates file is found under {config.rootpath}, because pytest took {value} for a folder with tests. "
+                f"Remedy: write {flag}={value}, with an equals sign."
+            )
 
 
 def _name(config: pytest.Config) -> str:

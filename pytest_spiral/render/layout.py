@@ -111,7 +111,8 @@ def row(lead: Sequence[Piece], body: Sequence[Piece], width: int, indent: int) -
     used = sum(cells(span.text) for span in start)
     if not words:
         return [Line(tuple(start))]
-    start.append(Span(" " * max(indent - used, 0 if used == 0 else 1)))
+    least = 1 if start and not start[-1].text.endswith(" ") else 0
+    start.append(Span(" " * max(indent - used, least)))
     return _filled(start, words, width, indent)
 
 

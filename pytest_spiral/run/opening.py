@@ -10,8 +10,12 @@ _GIT_TIMEOUT_S = 5.0
 
 
 def packages() -> dict[str, str]:
-    """Installed distributions, name → version, sorted by name."""
-    found = {str(one.metadata["Name"]): one.version for one in distributions() if one.metadata["Name"]}
+    """Installed distributions, name → version, sorted by name; of two with one name the one that is imported."""
+    found: dict[str, str] = {}
+    for one in distributions():
+        metadata = one.metadata  # parsed anew at each look
+        if "Name" in metadata and "Version" in metadata:
+            found.setdefault(str(metadata["Name"]), str(metadata["Version"]))
     return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))
 
 

@@ -30,7 +30,6 @@ class Fabric:
         self._corpus_items = ITEMS
         self._store = Store(folder / "memory.sqlite", SHARDS, disturbance)
         self._initialising = threading.Lock()
-        self._loaded = False
 
     def configure(self, items: int | None, shards: int | None) -> None:
         """See Memory; InvalidRequestError when the shards cannot be changed any more."""
@@ -42,9 +41,7 @@ class Fabric:
     def initialise(self) -> str:
         """See Memory; a second caller waits for the first and then finds the corpus loaded."""
         with self._initialising:
-            if not self._loaded and sum(self._store.sizes()) < self._corpus_items:
-                self._load()
-            self._loaded = True
+            self._load_missing()
             sizes = self._store.sizes()
         return f"{sum(sizes)} items in {len(sizes)} shards"
 
@@ -75,8 +72,11 @@ class Fabric:
         """See Memory."""
         self._store.close()
 
-    def _load(self) -> None:
-        corpus = itertools.islice(texts(self._seed), self._corpus_items)
-        while batch := list(itertools.islice(corpus, _BATCH)):
-            self._store.ingest([NewItem(text) for text in batch], embed(batch))
-        self._store.settle()
+    def _load_missing(self) -> None:
+        loaded = self._store.loaded()
+        numbered = enumerate(itertools.islice(texts(self._seed), self._corpus_items), start=1)
+        missing = itertools.islice(numbered, loaded, None)
+        while batch := [NewItem(text, id=f"corpus-{number:08d}") for number, text in itertools.islice(missing, _BATCH)]:
+            self._store.ingest(batch, embed([item.text for item in batch]), of_corpus=True)
+        if loaded < self._corpus_items:
+            self._store.settle()

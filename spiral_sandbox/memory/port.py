@@ -51,11 +51,14 @@ class Memory(Protocol):
     """The port behind REST, gRPC and the control channel; every method may block."""
 
     def configure(self, items: int | None, shards: int | None) -> None:
-        """Choose how many items `initialise` loads and into how many shards; only while empty."""
+        """Choose how many items `initialise` loads; and the number of shards, while nothing is stored."""
         ...
 
     def initialise(self) -> str:
-        """Load the corpus if nothing is stored, and say in a sentence what is stored now."""
+        """Load what is missing of the corpus, and say in a sentence what is stored now.
+
+        Items that others added before are left as they are; so is a corpus that is there already.
+        """
         ...
 
     def search(self, text: str, top_n: int) -> list[Hit]:

@@ -24,7 +24,7 @@ class VectorRpc(VectorServiceServicer):
         self._desk = desk
 
     async def Init(self, request: messages.InitRequest, context: _Context) -> messages.InitResponse:  # noqa: N802
-        """Load the corpus if the store is empty."""
+        """Load what is missing of the corpus."""
         del request
         return messages.InitResponse(message=await _answered(self._desk.initialise(), context))
 

@@ -49,7 +49,7 @@ class MemoryService:
         return {"rest": {"address": rest.address}, "grpc": {"address": rpc.address}}
 
     async def handle(self, op: str, args: dict[str, Any]) -> Any:
-        """`configure(items, shards)`, before the corpus is loaded; returns the status."""
+        """`configure(items, shards)`, before Init; returns the status."""
         if op == "configure":
             return asdict(await self._desk.configure(parse_fields(args, Configure)))
         raise UnknownOperationError(f"memory has no operation {op!r}; it has configure.")

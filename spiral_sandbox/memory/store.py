@@ -28,6 +28,7 @@ _MAPPED_BYTES = 1 << 32
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS layout(shards INTEGER NOT NULL, dims INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS corpus(items INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS audit(
     sequence INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, item_digest TEXT NOT NULL,
     previous TEXT NOT NULL, digest TEXT NOT NULL);
@@ -83,15 +84,17 @@ class Store:
             self._writer.execute("DELETE FROM layout")
             self.shards = self._create_shards(shards)
 
-    def ingest(self, items: Sequence[NewItem], vectors: Vectors) -> None:
+    def ingest(self, items: Sequence[NewItem], vectors: Vectors, *, of_corpus: bool = False) -> None:
         """Store the items with their vectors and audit rows in one transaction.
 
-        Raises InvalidRequestError, and stores nothing, if an id is there already or twice in the batch.
+        With `of_corpus` they count as loaded from the corpus, in the same transaction too. Raises InvalidRequestError, and stores nothing, if an id is there already or twice in the batch.
         """
         with self._lock:
             try:
                 with self._writer:
                     self._insert(items, vectors)
+                    if of_corpus:
+                        self._writer.execute("INSERT INTO corpus VALUES (?)", (len(items),))
             except apsw.ConstraintError as error:
                 raise InvalidRequestError("An item with one of these ids is stored already.") from error
 
@@ -112,6 +115,11 @@ class Store:
         with self._reading() as connection:
             counts = (f"SELECT count(*) FROM items_{shard}" for shard in range(self.shards))  # noqa: S608
             return tuple(_number(connection, count) for count in counts)
+
+    def loaded(self) -> int:
+        """How many items were loaded from the corpus, ever."""
+        with self._reading() as connection:
+            return _number(connection, "SELECT coalesce(sum(items), 0) FROM corpus")
 
     def audit(self, after: int, limit: int) -> list[AuditRow]:
         """Rows of the audit chain that follow a sequence number, as they are stored."""

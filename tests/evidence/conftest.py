@@ -201,14 +201,17 @@ class Forger:
     def seal(self) -> None:
         """Write the manifest anew, whatever lies there."""
         (self.folder / "manifest.json").unlink(missing_ok=True)
-        files = sorted(
+        files = [
             ManifestFile(
-                path=str(path.relative_to(self.folder)), bytes=path.stat().st_size, sha256=digest(path.read_bytes())
+                path=path.relative_to(self.folder).as_posix(),
+                bytes=path.stat().st_size,
+                sha256=digest(path.read_bytes()),
             )
             for path in self.folder.rglob("*")
             if path.is_file() and not path.is_symlink() and path.name != "attestation.dsse.json"
-        )  # fmt: skip
-        (self.folder / "manifest.json").write_bytes(canonical_bytes(Manifest(files=tuple(files))))
+        ]
+        manifest = Manifest(files=tuple(sorted(files, key=lambda file: file.path)))
+        (self.folder / "manifest.json").write_bytes(canonical_bytes(manifest))
 
 
 @pytest.fixture

@@ -27,6 +27,10 @@ GATES = {
 }
 FAULT = "memory.fail-1-in-100"
 SOURCE = "suites/stage_b/gates.toml"
+HOSTILE = (
+    "\x1b[2J\x1b[31mred\x07 \u202egnp.exe\u2066 </script><script>alert(1)</script> | a \\| b `x` [go](http://evil.example) "
+    "\n::error::forged\r\n##[error]forged ##vso[task.complete] <img src=x onerror=y> \ud800 &amp; \"'"
+)
 PATH = "reports/stage_b/20261122T093000Z-stage_b-3f9c1a"
 SEALED = "sealed, E0: hashes only"
 
@@ -329,11 +333,9 @@ def broken_b1(stage_b):
         "B1.query-failures",
         verdict=Verdict.FAIL,
         original=Verdict.FAIL,
-        reason="fail",
+        reason="limit-broken",
         sentence="10 of 1,000 failed",
-        limits=(
-            limit("failures(retrieval) <= 0", Verdict.FAIL, value=10, bound=0, samples=1000, planned=1000, margin=-10),
-        ),
+        limits=(UNDER_FAULT,),
     )
     run = run.but(
         "B1.recall",
@@ -381,6 +383,12 @@ def broken_b1(stage_b):
 def make_limit():
     """Make a judged limit from its text and figures."""
     return limit
+
+
+@pytest.fixture
+def hostile():
+    """A text that tries everything: colours, cursor, direction, markup, tables, CI commands, new lines."""
+    return HOSTILE
 
 
 @pytest.fixture

@@ -213,7 +213,7 @@ def test_plain_values_are_kept_as_they_are(value):
     assert same(plain(value), value)
 
 
-@given(st.binary(max_size=40) | st.text("[]{}\":,0e-.\\u d8a1tfn", max_size=40).map(str.encode))
+@given(st.binary(max_size=40) | st.text('[]{}":,0e-.\\u d8a1tfn', max_size=40).map(str.encode))
 @settings(deadline=None, max_examples=300)
 def test_parsing_raises_nothing_but_an_untrusted_error(data):
     code = refused(data)

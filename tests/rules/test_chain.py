@@ -113,7 +113,9 @@ def test_the_quick_way_takes_nothing_that_the_thorough_way_refuses(data):
     raw = bytearray(LINE)
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(raw) - 1))
-        piece = data.draw(st.sampled_from([b"", b"0", b"-", b"9999999999", b" ", b"\\ud800", b",", b'"', b"\xff", b"1e4"]))
+        piece = data.draw(
+            st.sampled_from([b"", b"0", b"-", b"9999999999", b" ", b"\\ud800", b",", b'"', b"\xff", b"1e4"])
+        )
         raw[at : at + data.draw(st.integers(0, 2))] = piece
     quick = chain._parse_own(bytes(raw))
     if quick is not None:
@@ -180,7 +182,9 @@ def test_a_record_that_would_not_read_back_is_not_written(wrong: dict[str, Any])
         encode_line(0, PREV, 1, 1, record.Test(**{"id": "t", **wrong}))
 
 
-@pytest.mark.parametrize("answer", [float("nan"), float("inf"), 2**60, {1: 2}, object(), {"a": [float("-inf")]}], ids=repr)
+@pytest.mark.parametrize(
+    "answer", [float("nan"), float("inf"), 2**60, {1: 2}, object(), {"a": [float("-inf")]}], ids=repr
+)
 def test_an_answer_that_json_does_not_have_is_not_written(answer):
     seen = record.SubjectSeen(
         subject="memory", when="start", identity="", version="", digest="", registered=Fidelity.STUB,
@@ -221,10 +225,16 @@ def faults(lines: list[bytes]) -> list[str]:
         (lambda lines: lines[:-1], set()),
         (lambda lines: lines[:2] + lines[3:], {"journal-sequence", "journal-chain"}),
         (lambda lines: lines[:3] + lines[2:], {"journal-sequence", "journal-chain"}),
-        (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], {"journal-sequence", "journal-chain", "journal-time"}),
+        (
+            lambda lines: [lines[0], lines[2], lines[1], *lines[3:]],
+            {"journal-sequence", "journal-chain", "journal-time"},
+        ),
         (lambda lines: lines[1:], {"journal-sequence", "journal-chain"}),
         (lambda lines: [lines[0].replace(b"t0", b"t9"), *lines[1:]], {"journal-chain"}),
-        (lambda lines: [lines[0], lines[1].replace(b'"mono":10', b'"mono":99'), *lines[2:]], {"journal-chain", "journal-time"}),
+        (
+            lambda lines: [lines[0], lines[1].replace(b'"mono":10', b'"mono":99'), *lines[2:]],
+            {"journal-chain", "journal-time"},
+        ),
     ],
     ids=["whole", "cut short", "dropped", "doubled", "reordered", "beheaded", "edited", "moved in time"],
 )

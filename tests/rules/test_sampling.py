@@ -52,7 +52,9 @@ def test_samples_read_back_as_they_were_written(taken):
 def test_the_quick_way_takes_nothing_that_the_thorough_way_refuses(taken, data):
     block = bytearray(b"".join(map(encode_sample, taken)))
     at = data.draw(st.integers(0, len(block) - 1))
-    piece = data.draw(st.sampled_from([b"", b"0", b"-", b"99999999999999999999", b"\r", b"\n", b"\\ud800", b"e-400", b"\xff"]))
+    piece = data.draw(
+        st.sampled_from([b"", b"0", b"-", b"99999999999999999999", b"\r", b"\n", b"\\ud800", b"e-400", b"\xff"])
+    )
     block[at : at + data.draw(st.integers(0, 2))] = piece
     quick = sampling._parse_own(bytes(block))
     if quick is not None:

@@ -221,6 +221,16 @@ def test_init_loads_the_corpus_once(client):
     assert client.get("/vector/status")["items"] == 200
 
 
+def test_init_loads_the_corpus_beside_what_others_added(rig, client):
+    memory = rig.memory()
+    memory.add({"text": "a nonce 4710", "id": "nonce"})
+    assert memory.rpc.Init(InitRequest()).message == "201 items in 4 shards"
+    assert memory.rpc.Init(InitRequest()).message == "201 items in 4 shards"
+    added = {(row["id"], row["text"]) for row in memory.items()} - {(row["id"], row["text"]) for row in client.items()}
+    assert added == {("nonce", "a nonce 4710")}
+    assert audit_faults(memory.audit(), memory.items()) == []
+
+
 def test_both_transports_answer_alike(client):
     for query in QUERIES:
         over_rest = client.post("/vector/search", {"text": query, "top_n": 7})["results"]
@@ -288,7 +298,7 @@ def test_a_search_that_cannot_be_done_is_refused_alike(client, text, top_n, said
         ("POST", "/vector/items", {"json": {"items": [{"text": "x", "id": "a b"}]}}),
         ("POST", "/vector/items", {"json": {"items": [{"text": "x", "id": ""}]}}),
         ("POST", "/vector/items", {"json": {"items": [{"text": "x", "id": "one"}, {"text": "y", "id": "one"}]}}),
-        ("POST", "/vector/items", {"json": {"items": [{"text": "x"}, {"text": "y", "id": "item-00000001"}]}}),
+        ("POST", "/vector/items", {"json": {"items": [{"text": "x"}, {"text": "y", "id": "corpus-00000001"}]}}),
         ("GET", "/vector/audit", {"params": {"after": "-1"}}),
         ("GET", "/vector/audit", {"params": {"limit": "0"}}),
         ("GET", "/vector/audit", {"params": {"form": "1"}}),
@@ -518,7 +528,7 @@ def test_added_items_are_found_and_audited_in_the_order_they_came(rig):
 def test_a_batch_is_stored_whole_or_not_at_all(rig):
     memory = rig.memory(items=20)
     memory.rpc.Init(InitRequest())
-    batch = [{"text": f"text {number}"} for number in range(50)] + [{"text": "again", "id": "item-00000003"}]
+    batch = [{"text": f"text {number}"} for number in range(50)] + [{"text": "again", "id": "corpus-00000003"}]
     status, content = memory.call("POST", "/vector/items", json={"items": batch})
     assert (status, content["detail"]) == (400, "An item with one of these ids is stored already.")
     assert len(memory.items()) == len(memory.audit()) == 20
@@ -544,10 +554,25 @@ def test_what_was_added_survives_a_kill(rig):
     memory.add({"text": "written before the end", "id": "last"})
     os.kill(memory.component.pid, signal.SIGKILL)
     rig.end()
-    again = rig.memory(name="killed")
+    again = rig.memory(items=20, name="killed")
     assert again.rpc.Init(InitRequest()).message == "21 items in 4 shards"
     assert again.search("written before the end", 1)[0][0] == "written before the end"
     assert audit_faults(again.audit(), again.items()) == []
+
+
+def test_a_load_that_was_cut_short_is_taken_up_again_where_it_ended(tmp_path):
+    class CutShort(Disturbance):
+        def audited(self, sequence):
+            if sequence > 1500:
+                raise InterruptedError
+            return True
+
+    with pytest.raises(InterruptedError):
+        fabric(tmp_path / "cut", items=2500, bent=CutShort())
+    again = fabric(tmp_path / "cut", items=2500)
+    assert {item.text for item in again.items("", 10_000)} == set(corpus(SEED, 2500))
+    assert again.status().items == len(again.audit(0, 10_000)) == 2500
+    again.close()
 
 
 def test_a_store_of_another_length_of_embedding_is_refused(tmp_path, monkeypatch):

@@ -26,7 +26,8 @@ def judge(evidence: Evidence) -> Judgement:
     verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
     partial = bool(evidence.bundle.scope.narrowed)
     decisions = tuple(_decide(gate, verdicts, evidence, partial=partial) for gate in gates)
-    stages = _stages(gates, decisions, verdicts, partial=partial)
+    whole = () if evidence.bundle.scope.gates else gates  # a stage is decided by all of its gates or not at all
+    stages = _stages(whole, decisions, verdicts, partial=partial)
     decision = None if partial else combine_stage([one.decision for one in decisions if one.decision is not None])
     return Judgement(
         run=evidence.bundle.run,

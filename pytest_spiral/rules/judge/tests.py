@@ -85,5 +85,5 @@ def _limited(item: InventoryItem, test: Test, context: Context) -> Iterable[Find
 
 
 def _why(test: Test) -> str:
-    text = " ".join(test.why.split())
+    text = " ".join(test.why.split()).removeprefix("blocked: ")
     return f" ({text[:160]})" if text else ""

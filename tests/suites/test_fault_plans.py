@@ -1,0 +1,67 @@
+"""Each fault plan makes the criteria it breaks fail and those it blocks blocked; the rest stay as they were.
+
+These are whole runs of a gate on the real sandbox, in a process of their own, judged from the sealed bundle.
+"""
+
+import json
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from pytest_spiral.run.verify import verify_bundle
+from spiral_sandbox.faults import known_faults
+
+ROOT = Path(__file__).resolve().parents[2]
+GATES = {"memory": "B1", "sonic": "B2", "connectors": "B3"}
+BROKEN = {"fail", "invalid"}
+SAID = {"memory.fail-1-in-100": ("NO-GO", "10 of 1,000 failed")}
+pytestmark = pytest.mark.timeout(240)
+
+
+def run_gate(folder, gate, *options):
+    """Run one gate with evidence; gives exit status, terminal text, and criterion → (verdict, reason)."""
+    command = [
+        sys.executable, "-m", "pytest", "-m", "stage_b", "--spiral-evidence", "--spiral-gates", gate,
+        f"--spiral-reports={folder}", "-p", "no:cacheprovider", *options,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=220, check=False)
+    assert (folder / "stage_b").is_dir(), done.stdout + done.stderr
+    (bundle,) = (folder / "stage_b").iterdir()
+    assert verify_bundle(bundle).report.outcome == "sound"
+    summary = json.loads((bundle / "summary.json").read_text())
+    return done.returncode, done.stdout, {one["id"]: (one["verdict"], one["reason"]) for one in summary["criteria"]}
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """The verdicts of a gate without any fault, run once."""
+
+    @cache
+    def run(gate):
+        status, text, verdicts = run_gate(tmp_path_factory.mktemp(gate), gate)
+        assert status == 0, text
+        return verdicts
+
+    return run
+
+
+@pytest.mark.parametrize("name", sorted(known_faults()))
+def test_a_fault_breaks_what_it_lists_and_nothing_else(name, clean, tmp_path):
+    plan = known_faults()[name]
+    gate = GATES[plan.component]
+    status, text, verdicts = run_gate(tmp_path, gate, "--spiral-fault", name)
+    as_before = clean(gate)
+    for criterion, (verdict, reason) in verdicts.items():
+        if criterion in plan.breaks:
+            assert verdict in BROKEN, f"{criterion} is {verdict} ({reason}) under {name}\n{text}"
+        elif criterion in plan.blocks:
+            assert (verdict, reason) == ("not-run", "blocked"), f"{criterion} is {verdict} ({reason})\n{text}"
+        else:
+            assert (verdict, reason) == as_before[criterion], f"{criterion} changed under {name}\n{text}"
+    blockers = set(plan.breaks) - {"B2.loudness"}
+    assert status == (1 if blockers else 0)
+    for words in SAID.get(name, ()):
+        assert words in text
