@@ -15,7 +15,7 @@ _DONE: Final = 2
 
 
 class Census:
-    """Counts tests off. First every collected item, then every record (a `Take`), then `missing`.
+    """Counts tests off. First every collected item and `all_collected`, then every record, then `missing`.
 
     A test is accounted for by a record of its own, or by the crash of the process that was running it.
     """
@@ -23,6 +23,7 @@ class Census:
     def __init__(self, note: Note) -> None:
         self._note = note
         self._known: dict[str, int] = {}
+        self._complete = False
         self.tests = 0
 
     def collected(self, item: InventoryItem) -> None:
@@ -31,11 +32,16 @@ class Census:
             self._note(finding("inventory-doubled", INVENTORY, f"test {shown(item.id)} was collected twice."))
         self._known[item.id] = _WAITING if item.selected else _DESELECTED
 
+    def all_collected(self) -> None:
+        """The inventory is read to its end; where it was not, nothing is held against it."""
+        self._complete = True
+
     def take(self, process: str, record: Value) -> None:
         """Take one record of a journal."""
         if isinstance(record, Test):
             self.tests += 1
-            self._ran(process, record.id)
+            if self._complete:
+                self._ran(process, record.id)
         elif isinstance(record, Crash) and self._known.get(record.test) == _WAITING:
             self._known[record.test] = _DONE
 

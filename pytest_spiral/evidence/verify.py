@@ -205,6 +205,7 @@ class _Examination:
                     self.items.append(part)
             else:
                 self.errors = part
+                self.census.all_collected()
 
     # 3 digests
 

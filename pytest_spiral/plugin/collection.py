@@ -1,9 +1,14 @@
 """Claims and inventory: what was collected, before anything runs."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_spiral.plugin.keys import CLAIM, PROCESS
 from pytest_spiral.plugin.process import Process
+
+if TYPE_CHECKING:
+    from pytest_spiral.model.evidence import Inventory
 
 
 def claim(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
@@ -28,22 +33,39 @@ def _narrow(config: pytest.Config, process: Process, items: list[pytest.Item]) -
     gates = set(process.options.gates)
     if not gates:
         return
-    kept = [item for item in items if any(one.gate in gates for one in item.stash[CLAIM].criteria)]
-    dropped = [item for item in items if item not in kept]
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        (kept if any(one.gate in gates for one in item.stash[CLAIM].criteria) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
 
 
-def take_inventory(
-    session: pytest.Session, config: pytest.Config, collected: list[pytest.Item], selected: list[pytest.Item]
-) -> None:
+def note_collection(collector: pytest.Collector, report: pytest.CollectReport) -> None:
+    """Remember a module or a folder that could not be collected: its tests are missing from the inventory."""
+    if report.failed:
+        collector.config.stash[PROCESS].uncollected.append(collector.nodeid)
+
+
+def take_inventory(config: pytest.Config, collected: list[pytest.Item], selected: list[pytest.Item]) -> None:
     """Write `inventory.json`, once: every process that collects would write the same."""
     process = config.stash.get(PROCESS, None)
     if process is None or process.writer is None or process.opened is None:
         return
-    from pytest_spiral.model.evidence import Inventory, InventoryItem
+    from pytest_spiral.errors import EvidenceError
+    from pytest_spiral.plugin.session import check_collection
     from pytest_spiral.run.inventory import write_inventory
+
+    try:
+        write_inventory(process.opened.folder, _inventory(process, collected, selected), process.writer.refuse)
+    except EvidenceError as error:
+        selected.clear()
+        check_collection([str(error)], config)
+
+
+def _inventory(process: Process, collected: list[pytest.Item], selected: list[pytest.Item]) -> "Inventory":
+    from pytest_spiral.model.evidence import Inventory, InventoryItem
 
     chosen = {id(item) for item in selected}
     listed = []
@@ -57,5 +79,4 @@ def take_inventory(
                 selected=id(item) in chosen,
             )
         )
-    errors = tuple(report.nodeid for report in getattr(session, "_spiral_collect_errors", ()))
-    write_inventory(process.opened.folder, Inventory(items=tuple(listed), errors=errors))
+    return Inventory(items=tuple(listed), errors=tuple(process.uncollected))

@@ -113,13 +113,17 @@ def read_options(config: pytest.Config) -> Options:
     require = config.getoption("--spiral-require") or config.getini("spiral_require")
     if require not in ("go", "conditional"):
         raise pytest.UsageError(f"spiral_require is {require!r}; use go or conditional.")
+    target = _first(config.getoption("--spiral-target"), config.getini("spiral_target"))
+    faults = tuple(config.getoption("--spiral-fault"))
+    if faults and not target:
+        raise pytest.UsageError(f"--spiral-fault {faults[0]} needs a target to be put into. Remedy: --spiral-target.")
     return Options(
         evidence=bool(config.getoption("--spiral-evidence")),
-        target=_first(config.getoption("--spiral-target"), config.getini("spiral_target")),
+        target=target,
         require=require,
-        gates=_listed(config.getoption("--spiral-gates")),
-        reports=_first(config.getoption("--spiral-reports"), config.getini("spiral_reports")),
-        faults=tuple(config.getoption("--spiral-fault")),
+        gates=_listed("--spiral-gates", config.getoption("--spiral-gates")),
+        reports=_folder(_first(config.getoption("--spiral-reports"), config.getini("spiral_reports"))),
+        faults=faults,
         items=_whole(config, "items", 1),
         seed=_whole(config, "seed", 0),
         gate_files=tuple(config.getini("spiral_gate_files")),
@@ -154,8 +158,17 @@ def _first(given: str | None, default: str) -> str:
     return given if given is not None else default
 
 
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(one.strip() for one in (text or "").split(",") if one.strip()))
+def _listed(option: str, text: str | None) -> tuple[str, ...]:
+    listed = tuple(dict.fromkeys(one.strip() for one in (text or "").split(",") if one.strip()))
+    if text is not None and not listed:
+        raise pytest.UsageError(f"{option} names nothing; write it like {option} B1,B3, or leave it out.")
+    return listed
+
+
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise pytest.UsageError("--spiral-reports names no folder; write it like --spiral-reports reports.")
+    return text
 
 
 def _whole(config: pytest.Config, name: str, least: int) -> int:
@@ -171,4 +184,14 @@ def _whole(config: pytest.Config, name: str, least: int) -> int:
 
 
 def _secret_values(names: list[str]) -> tuple[str, ...]:
-    return tuple(os.environ[name] for name in names if os.environ.get(name))
+    """The values of the variables that are set; one too short to be told from ordinary text is wrong use."""
+    from pytest_spiral.rules.redact import SHORTEST_SECRET
+
+    values = {name: os.environ[name] for name in names if os.environ.get(name)}
+    short = [name for name, value in values.items() if len(value) < SHORTEST_SECRET]
+    if short:
+        raise pytest.UsageError(
+            f"spiral_secrets: the value of {short[0]} has fewer than {SHORTEST_SECRET} characters, "
+            "and striking it out would strike out ordinary text."
+        )
+    return tuple(values.values())

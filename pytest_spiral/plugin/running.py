@@ -1,6 +1,7 @@
 """One item's way through a run: kept back where its requirement is not met, noted phase by phase, recorded."""
 
 import pytest
+from _pytest.outcomes import Skipped  # pytest.skip.Exception is this class; mypy knows it only by this name
 
 from pytest_spiral.model.record import Test
 from pytest_spiral.plugin.keys import CLAIM, PROCESS, RAISED
@@ -33,7 +34,7 @@ def _keep(item: pytest.Item, raised: str, outcome: str, why: str) -> None:
     pytest.skip(why)
 
 
-class Blocked(pytest.skip.Exception):
+class Blocked(Skipped):
     """Raised by `spiral.blocked(why)`: what this test needs of its subject does not work, so it proves nothing."""
 
 
@@ -41,7 +42,7 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Te
     """Remember what ended the item, the first time something does; a crash in teardown overrules a pass."""
     noted = item.stash.get(RAISED, _EMPTY)
     if "outcome" in noted and noted.get("phase") == call.when and report.skipped:
-        report.spiral_outcome = noted["outcome"]
+        _show_as(report, noted["outcome"])
     duration = item.stash.setdefault(_DURATION, [0])
     duration[0] += round(call.duration * 1e9)
     if call.excinfo is None or (noted and noted.get("raised") not in ("xfail", "skip")):
@@ -50,7 +51,12 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Te
     why = _sentence(call.excinfo)
     item.stash[RAISED] = {"raised": raised, "phase": str(call.when), "why": why}
     if raised == "blocked" and report.skipped:
-        report.spiral_outcome = "blocked"
+        _show_as(report, "blocked")
+
+
+def _show_as(report: pytest.TestReport, outcome: str) -> None:
+    """Give the report an outcome of its own; a plain attribute crosses xdist unchanged."""
+    report.spiral_outcome = outcome  # type: ignore[attr-defined]
 
 
 _DURATION: pytest.StashKey[list[int]] = pytest.StashKey()

@@ -34,6 +34,8 @@ _TITLE_LETTERS: Final = 58
 _COUNTED: Final = {"failures": "failed samples of", "count": "count of", "equal": "differences between"}
 _LEAST_COUNT: Final = 4.0  # a scale of counts reaches at least this far, so that its ticks are whole numbers
 _LEAST_SAMPLES: Final = 5  # fewer make no distribution
+_CLOSE_POWERS: Final = 4  # powers of ten between which 2 and 5 are marked too
+_MOST_POWERS: Final = 8
 _POINTS: Final = 400
 _TONES: Final = {Verdict.PASS: "good", Verdict.FAIL: "bad", Verdict.INVALID: "bad"}
 
@@ -322,8 +324,9 @@ def _linear_ticks(low: float, high: float) -> list[float]:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1, 2, 5) if len(powers) <= 5 else (1,)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    factors = (1, 2, 5) if last - first <= _CLOSE_POWERS else (1,)
+    powers = range(first, last + 1, max((last - first) // _MOST_POWERS, 1))
     return [tick for power in powers for factor in factors if low <= (tick := _tidy(factor * 10.0**power)) <= high]
 
 

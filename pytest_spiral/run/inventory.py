@@ -1,5 +1,6 @@
 """Writing the inventory: the first process that has collected writes it, the others must agree."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from pytest_spiral.errors import EvidenceError
@@ -8,14 +9,20 @@ from pytest_spiral.model.evidence import Inventory
 from pytest_spiral.rules.inventory import encode_inventory
 
 
-def write_inventory(folder: Path, inventory: Inventory) -> None:
-    """Write `inventory.json`; raises EvidenceError where another process has collected something else."""
+def write_inventory(folder: Path, inventory: Inventory, refuse: Callable[[bytes], None]) -> None:
+    """Write `inventory.json`; raises EvidenceError where another process has collected something else.
+
+    `refuse` looks at the bytes first and raises where a declared secret stands in a test's name.
+    """
     data = encode_inventory(inventory)
+    refuse(data)
     path = folder / "inventory.json"
     try:
         write_once(path, data)
     except EvidenceError:
-        if not path.is_file() or path.read_bytes() != data:
+        if not path.is_file():
+            raise
+        if path.read_bytes() != data:
             raise EvidenceError(
                 "two processes have collected different tests, so no inventory is true of both. "
                 "Remedy: make collection independent of order, time and hash seed."

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from requests.adapters import HTTPAdapter
@@ -57,7 +58,7 @@ _CALLS = _Calls()
 
 
 @contextlib.contextmanager
-def gripped(grip: Grip) -> Any:
+def gripped(grip: Grip) -> Iterator[None]:
     """Let `grip` hold the socket of the call that this thread makes in the block."""
     _CALLS.grip = grip
     try:

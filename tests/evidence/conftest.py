@@ -24,7 +24,6 @@ from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.model.measurement import Sample
 from pytest_spiral.model.profile import Fact, Profile
 from pytest_spiral.rules.canonical import canonical_bytes, digest
-from pytest_spiral.rules.chain import encode_line
 from pytest_spiral.rules.inventory import encode_inventory
 from pytest_spiral.rules.paths import sample_file
 
@@ -250,13 +249,3 @@ def content(_template: Path) -> Iterator[dict[str, bytes]]:
     before = files()
     yield dict(before)
     assert hashlib.sha256(repr(before).encode()).digest() == hashlib.sha256(repr(files()).encode()).digest()
-
-
-@pytest.fixture
-def line() -> Callable[..., bytes]:
-    """A journal line of any record."""
-
-    def made(one: record.Test, n: int = 0, prev: str = "") -> bytes:
-        return encode_line(n, prev, 1_795_339_800_000_000, 7, one)
-
-    return made

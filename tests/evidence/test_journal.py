@@ -221,7 +221,10 @@ def test_a_disk_that_fails_is_told_and_stays_told(run, journal, monkeypatch, pro
 
 
 def test_a_failing_sync_fails_the_close(run, journal, monkeypatch):
-    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    def fsync(fd):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "fsync", fsync)
     with pytest.raises(EvidenceError, match="reports an error"):
         journal.close(record.End())
     assert not journal._file.open
@@ -237,9 +240,10 @@ def test_an_interrupt_inside_a_write_leaves_the_chain_whole(run, journal, monkey
             real(fd, data[:share])
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "write", interrupted)
-        journal.append(a_test(1))
+        with pytest.raises(KeyboardInterrupt):
+            journal.append(a_test(1))
     if down != "nothing":
         assert journal.head.n == 1
     journal.append(a_test(2))

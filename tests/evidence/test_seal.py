@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_everything_is_durable_before_the_manifest_is_there(folder, monkeypatch)
     synced, real = [], os.fsync
 
     def fsync(fd):
-        synced.append((os.readlink(f"/proc/self/fd/{fd}"), (folder / "manifest.json").exists()))
+        synced.append((str(Path(f"/proc/self/fd/{fd}").readlink()), (folder / "manifest.json").exists()))
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)

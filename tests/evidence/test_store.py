@@ -26,7 +26,6 @@ def failing(problem, after=0):
         calls.append(arguments)
         if len(calls) > after:
             raise OSError(problem, os.strerror(problem))
-        return None
 
     return call
 
@@ -122,17 +121,19 @@ def test_without_hard_links_a_file_is_still_written_once(tmp_path, monkeypatch, 
 
 @pytest.mark.parametrize(("name", "problem"), [("fsync", errno.EIO), ("link", errno.EIO), ("open", errno.ENOSPC)])
 def test_a_failing_disk_leaves_nothing_half_written(tmp_path, monkeypatch, name, problem):
-    with monkeypatch.context() as patch, pytest.raises(EvidenceError, match=r"cannot be written"):
+    with monkeypatch.context() as patch:
         patch.setattr(os, name, failing(problem))
-        write_once(tmp_path / "a", b"x")
+        with pytest.raises(EvidenceError, match=r"cannot be written"):
+            write_once(tmp_path / "a", b"x")
     assert names(tmp_path) == []
 
 
 def test_a_failing_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
     write_once(tmp_path / "a", b"old")
-    with monkeypatch.context() as patch, pytest.raises(EvidenceError):
+    with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", failing(errno.EIO))
-        replace(tmp_path / "a", b"new")
+        with pytest.raises(EvidenceError):
+            replace(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"old"
     assert names(tmp_path) == ["a"]
 
@@ -152,7 +153,7 @@ def test_a_stream_is_kept_up_to_its_limit_and_the_cut_is_told(tmp_path, size, mo
 
 def test_a_source_that_fails_leaves_no_file(tmp_path):
     class Broken(io.BytesIO):
-        def read(self, *arguments):
+        def read(self, *_):
             raise OSError(errno.EIO, "broken")
 
     with pytest.raises(EvidenceError, match="what was to be kept cannot be read"):

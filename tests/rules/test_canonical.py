@@ -5,7 +5,7 @@ import math
 import struct
 from typing import Literal
 
-import numpy
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -225,7 +225,7 @@ def test_parsing_raises_nothing_but_an_untrusted_error(data):
 
 @pytest.mark.parametrize(
     "value",
-    [math.nan, math.inf, [-math.inf], {"a": MOST_INTEGER + 1}, {1: 1}, {(1, 2): 1}, object(), [numpy.zeros(2)]],
+    [math.nan, math.inf, [-math.inf], {"a": MOST_INTEGER + 1}, {1: 1}, {(1, 2): 1}, object(), [np.zeros(2)]],
     ids=repr,
 )
 def test_a_value_that_would_not_read_back_is_not_kept(value):
@@ -247,7 +247,7 @@ def test_too_deep_a_value_is_not_kept():
 
 def test_minus_zero_and_half_pairs_are_mended_on_the_way_in():
     assert str(plain(-0.0)) == "0.0"
-    assert plain({"\udc80": ("\ud800x", numpy.float64(1.5))}) == {"\\udc80": ["\\ud800x", 1.5]}
+    assert plain({"\udc80": ("\ud800x", np.float64(1.5))}) == {"\\udc80": ["\\ud800x", 1.5]}
 
 
 class Card(Value, frozen=True, kw_only=True):
@@ -270,12 +270,12 @@ class Card(Value, frozen=True, kw_only=True):
     ],
 )
 def test_a_typed_document_is_held_to_its_format_and_fields(data, code):
-    try:
-        found = parse_value(data, Card)
-    except UntrustedError as problem:
-        assert problem.code == code
-    else:
-        assert (code, found) == (None, Card(n=1))
+    if code is None:
+        assert parse_value(data, Card) == Card(n=1)
+        return
+    with pytest.raises(UntrustedError) as problem:
+        parse_value(data, Card)
+    assert problem.value.code == code
 
 
 def test_a_canonical_document_has_one_spelling():

@@ -2,7 +2,7 @@
 
 import math
 
-import numpy
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,7 +119,7 @@ def test_a_higher_limit_takes_a_longer_line():
         {"item": "a", "seen": {"b": [math.inf]}},
         {"item": "a", "seen": object()},
         {"failed": "x" * 66_000},
-        {"value": numpy.int64(5)},
+        {"value": np.int64(5)},
     ],
     ids=lambda one: repr(one)[:40],
 )
@@ -132,7 +132,7 @@ def test_a_sample_that_would_not_read_back_is_not_written(wrong):
     ("given_", "kept"),
     [
         ({"value": -0.0}, {"value": 0.0}),
-        ({"value": numpy.float64(1.25)}, {"value": 1.25}),
+        ({"value": np.float64(1.25)}, {"value": 1.25}),
         ({"failed": "caf\udce9"}, {"failed": "caf\\udce9"}),
         ({"item": "a", "seen": {"b": (-0.0, "\ud800")}}, {"item": "a", "seen": {"b": [0.0, "\\ud800"]}}),
     ],

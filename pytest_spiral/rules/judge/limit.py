@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -158,7 +158,14 @@ def _planned(criterion: Criterion, limit: Limit, samples: int) -> int | None:
     return max(plan or 0, samples) if criterion.census else plan
 
 
-def _directed(limit: Limit, bound: Fraction) -> dict[str, Fraction]:
+class _Side(TypedDict, total=False):
+    """The bound on the side that the comparison names."""
+
+    at_least: Fraction
+    at_most: Fraction
+
+
+def _directed(limit: Limit, bound: Fraction) -> _Side:
     return {"at_least": bound} if limit.comparison == ">=" else {"at_most": bound}
 
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from statistics import median
 
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics.arguments import (
@@ -63,7 +62,7 @@ def judge_equivalence(
     return Judged(
         verdict,
         reason,
-        value=median(ordered) if ordered else None,
+        value=_median(ordered) if ordered else None,
         lower=_lower_figure(lower),
         upper=_upper_figure(upper),
         limit=allowed,
@@ -140,6 +139,11 @@ class _Side:
             _at(ordered, ranks.upper, math.inf),
             ranks,
         )
+
+
+def _median(ordered: Sequence[Fraction]) -> Fraction:
+    """The middle value, or the mean of the two middle ones."""
+    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _at(ordered: Sequence[_Extended], rank: int | None, otherwise: float) -> _Extended:
