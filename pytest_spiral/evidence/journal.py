@@ -52,8 +52,12 @@ class Journal:
         self._lock = threading.Lock()
         self._ended = False
         _close_in_children(self._file)
-        self.append(Start(process=process, nonce=nonce))
-        self.sync()
+        try:
+            self.append(Start(process=process, nonce=nonce))
+            self.sync()
+        except BaseException:
+            self.release()
+            raise
 
     def append(self, record: Value) -> None:
         """Write one record; returns when it is down.

@@ -47,13 +47,14 @@ class Measure:
 
 @dataclass(slots=True)
 class Process:
-    """How far one journal goes."""
+    """How far one journal goes; `walls` are the earliest and latest wall time of its records."""
 
     name: str
     link: Link
     records: int = 0
     end: End | None = None
     torn: bool = False
+    walls: tuple[int, int] | None = None
 
     @property
     def path(self) -> str:
@@ -254,6 +255,8 @@ def _read_one(reading: Reading, process: Process, reader: "_Records") -> None:
         for code, sentence in link_faults(link, line):
             note(finding(code, path, sentence))
         process.link = link_of(line, raw)
+        first, last = process.walls or (line.wall, line.wall)
+        process.walls = (min(first, line.wall), max(last, line.wall))
         reader.record(record)
 
 

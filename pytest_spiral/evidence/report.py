@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
+import msgspec
+
 from pytest_spiral.evidence.state import State
 from pytest_spiral.model.base import Value
 from pytest_spiral.rules.integrity import REASONS, STEPS, Finding
@@ -21,7 +23,11 @@ class StepReport(Value, frozen=True, kw_only=True):
 
 
 class Report(Value, frozen=True, kw_only=True):
-    """All steps and all findings, and how much was read. `manifest` is the digest of manifest.json (empty: none)."""
+    """All steps and all findings, and how much was read.
+
+    `manifest` is the digest of manifest.json (empty: none). `walls` has, for each process, the earliest and latest
+    wall time of its records, in microseconds.
+    """
 
     state: State
     run: str = ""
@@ -33,6 +39,7 @@ class Report(Value, frozen=True, kw_only=True):
     records: int = 0
     tests: int = 0
     samples: int = 0
+    walls: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
     def with_step(
         self, step: int, findings: Sequence[Finding] = (), *, state: StepState = "held", note: str = ""
@@ -51,8 +58,7 @@ class Report(Value, frozen=True, kw_only=True):
                 now = "found"
             steps.append(StepReport(step=known.step, name=known.name, state=now, note=said))
         kept = tuple(sorted([*self.findings, *findings], key=lambda one: one.step))
-        changed = {**{name: getattr(self, name) for name in self.__struct_fields__}}
-        return Report(**{**changed, "steps": tuple(steps), "findings": kept})
+        return msgspec.structs.replace(self, steps=tuple(steps), findings=kept)
 
     def checked(self, step: int) -> StepReport:
         """How that step came out; KeyError for a step that is none."""

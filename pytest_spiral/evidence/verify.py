@@ -7,7 +7,7 @@ from pytest_spiral.errors import UntrustedError
 from pytest_spiral.evidence.census import Census
 from pytest_spiral.evidence.findings import Findings, noted
 from pytest_spiral.evidence.folder import Entry, Folder
-from pytest_spiral.evidence.journals import Journals, Measure, check_ends, read_journals
+from pytest_spiral.evidence.journals import Journals, Measure, Process, check_ends, read_journals
 from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.read import (
     Gathering,
@@ -151,6 +151,8 @@ class _Examination:
         reached = max((at for at, path in enumerate(_ORDER) if path in self.files), default=0)
         if any(path.startswith(f"{SAMPLES}/") for path in self.files):
             reached = max(reached, _ORDER.index(INVENTORY) + 1)
+        if SUMMARY in self.files and self.state in ("abandoned", "incomplete"):
+            self.note(finding("artifact-missing", MAIN_JOURNAL, "a summary is there, and the main journal has no end."))
         for path in _ORDER[:reached]:
             if path not in self.files:
                 self.note(finding("artifact-missing", path, "later files are there, and this one is not."))
@@ -290,11 +292,15 @@ class _Examination:
             records=self.read.records if self.read is not None else 0,
             tests=self.census.tests,
             samples=self.samples,
+            walls={one.name: one.walls for one in self._processes() if one.walls is not None},
         )
         told = self.note.told()
         for step, (state, note) in self.states.items():
             report = report.with_step(step, [one for one in told if one.step == step], state=state, note=note)
         return report
+
+    def _processes(self) -> list[Process]:
+        return list(self.read.processes.values()) if self.read is not None else []
 
     def evidence(self) -> Evidence | None:
         """What judging looks at, where nothing stands against it."""

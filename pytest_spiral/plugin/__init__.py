@@ -45,9 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> Generator[None, Any, Any]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, Any, Any]:
     """Find out what every item claims before any is deselected; write the inventory after."""
     if PROCESS not in config.stash:
         return (yield)
@@ -55,8 +53,21 @@ def pytest_collection_modifyitems(
 
     collected = claim(config, items)
     result = yield
-    take_inventory(session, config, collected, items)
+    take_inventory(config, collected, items)
     return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Note what could not be collected."""
+    report = yield
+    if PROCESS in collector.config.stash:
+        from pytest_spiral.plugin.collection import note_collection
+
+        note_collection(collector, report)
+    return report
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -120,6 +131,15 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem: str, sched: Any) -> None:
+    """Take over which test a dead worker was running."""
+    if PROCESS in sched.config.stash:
+        from pytest_spiral.plugin.workers import note_crashed_test
+
+        note_crashed_test(sched.config, crashitem)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep each module, and so each gate, on one worker."""
     if PROCESS not in config.stash:
@@ -130,12 +150,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int | pytest.ExitCode) -> None:
+def pytest_sessionfinish(session: pytest.Session) -> None:
     """Stop the target; in the controller judge and seal, and let the decision set the exit status."""
     if PROCESS in session.config.stash:
         from pytest_spiral.plugin.ending import end_session
 
-        end_session(session, int(exitstatus))
+        end_session(session)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -158,5 +158,5 @@ def _twins(item: pytest.Item, claim: Claim) -> list[tuple[str, str]]:
 
 
 def _where(item: pytest.Item) -> str:
-    path, line, _ = item.reportinfo()
+    path, line, _ = item.location
     return f"{path}:{line + 1 if line is not None else '?'}: {item.name}"

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_spiral.errors import SpiralError
 from pytest_spiral.plugin.keys import PROCESS
-from pytest_spiral.plugin.session import finish, is_worker
+from pytest_spiral.plugin.session import WORKER_TROUBLE, finish, is_worker
 from pytest_spiral.plugin.workers import HEADS, PROBLEMS
 
 if TYPE_CHECKING:
@@ -17,16 +17,21 @@ BROKEN: "pytest.StashKey[str]" = pytest.StashKey()
 _KEPT_STATUS = (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR)
 
 
-def end_session(session: pytest.Session, exitstatus: int) -> None:
+def end_session(session: pytest.Session) -> None:
     """Judge and seal; the exit status is pytest's own, or 1 where the decision is below what is required."""
     config = session.config
+    process = config.stash[PROCESS]
     if PROBLEMS in config.stash:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    if session.exitstatus == pytest.ExitCode.USAGE_ERROR:  # nothing has run, so nothing is judged
+        process.close_rig()
+        process.abandon()
+        return
     try:
-        sealed = finish(session, config.stash.get(HEADS, {}), exitstatus)
+        sealed = finish(session, config.stash.get(HEADS, {}))
     except (SpiralError, OSError) as error:
-        config.stash[BROKEN] = f"the evidence could not be sealed: {error}"
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        process.abandon()
+        _break_off(session, str(error))
         return
     if sealed is None:
         return
@@ -36,10 +41,18 @@ def end_session(session: pytest.Session, exitstatus: int) -> None:
         return
     from pytest_spiral.rules.enough import enough
 
-    if (
-        not enough(sealed.judgement, config.stash[PROCESS].options.require)
-        or session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED
-    ):
+    enough_here = enough(sealed.judgement, process.options.require)
+    if not enough_here or session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _break_off(session: pytest.Session, why: str) -> None:
+    """Nothing was sealed. A worker leaves it to the controller to say so."""
+    if is_worker(session.config):
+        session.config.workeroutput[WORKER_TROUBLE] = why  # type: ignore[attr-defined]
+        return
+    session.config.stash[BROKEN] = why
+    if session.exitstatus not in _KEPT_STATUS:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

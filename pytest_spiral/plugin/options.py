@@ -131,6 +131,11 @@ def read_options(config: pytest.Config) -> Options:
     )
 
 
+def names_target(config: pytest.Config) -> bool:
+    """Whether the command line names a target or a fault, so that a name which is none is told at once."""
+    return bool(config.getoption("--spiral-target") or config.getoption("--spiral-fault"))
+
+
 def kept_environment() -> dict[str, str]:
     """The environment variables that a bundle keeps: an allow list, so that no secret can slip in."""
     return {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
@@ -144,7 +149,10 @@ def stages_named(config: pytest.Config, stages: Iterable[str]) -> tuple[str, ...
     from _pytest.mark.expression import Expression
 
     words = set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text))
-    expression = Expression.compile(text)
+    try:
+        expression = Expression.compile(text)
+    except SyntaxError as error:
+        raise pytest.UsageError(f"Wrong expression passed to '-m': {text}: {error.msg}") from error
 
     def holds(name: str) -> bool:
         return expression.evaluate(lambda word, /, **_: word == name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_spiral.errors import EvidenceError
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.profile import Fact
 from pytest_spiral.model.record import Test
@@ -27,7 +28,11 @@ if TYPE_CHECKING:  # both bring most of the package with them, and plain pytest 
 
 @dataclass(slots=True)
 class Process:
-    """One process of a session. `writer` is None where no evidence is asked for."""
+    """One process of a session. `writer` is None where no evidence is asked for.
+
+    `uncollected` names what could not be collected; `ended` counts the tests that came to their end or died, in all
+    processes; `trouble` says why evidence was lost.
+    """
 
     options: Options
     book: Book
@@ -38,6 +43,9 @@ class Process:
     opened: "Opened | None" = None
     known: dict[str, Fact] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
+    uncollected: list[str] = field(default_factory=list)
+    ended: int = 0
+    trouble: str = ""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _rig: "Rig | None" = None
 
@@ -94,9 +102,13 @@ class Process:
             self.blocked.update(self._rig.newly_lost(test))
 
     def record(self, record: Test) -> None:
-        """Write that a test has run."""
-        if self.writer is not None:
+        """Write that a test has run. What cannot be written is lost evidence: `trouble` then says why."""
+        if self.writer is None:
+            return
+        try:
             self.writer.append(record)
+        except EvidenceError as error:
+            self.trouble = self.trouble or str(error)
 
     def close_rig(self) -> None:
         """Stop the system under test; keep its traces and logs."""
@@ -106,6 +118,11 @@ class Process:
         rig.close()
         if self.writer is not None:
             self.writer.keep_traces(rig.traces)
+
+    def abandon(self) -> None:
+        """Stop writing without an end record: whoever looks sees that the run never came to its end."""
+        if self.writer is not None:
+            self.writer.journal.release()
 
 
 def process_of(config: pytest.Config) -> Process | None:

@@ -112,3 +112,5 @@ def record_test(item: pytest.Item, nextitem: pytest.Item | None) -> None:
             next=nextitem.nodeid if nextitem is not None else "",
         )
     )
+    if process.trouble:
+        item.session.shouldfail = process.trouble

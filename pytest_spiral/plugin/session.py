@@ -2,25 +2,31 @@
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_spiral.errors import SpiralError, UseError
+from pytest_spiral.errors import EvidenceError, UseError
 from pytest_spiral.model.evidence import BundleStart, Scope
 from pytest_spiral.model.profile import Profile
-from pytest_spiral.model.record import JournalHead
+from pytest_spiral.model.record import End, JournalHead
 from pytest_spiral.plugin.claims import Book, make_book
 from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.markers import register_markers
-from pytest_spiral.plugin.options import Options, kept_environment, read_options, stages_named
+from pytest_spiral.plugin.options import Options, kept_environment, names_target, read_options, stages_named
 from pytest_spiral.plugin.process import Process
 from pytest_spiral.rules.facts import stated_facts
+from pytest_spiral.rules.paths import INVENTORY
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
 
+if TYPE_CHECKING:
+    from pytest_spiral.run.gate_run import Sealed
+
 WORKER_INPUT = "spiral_bundle"
 WORKER_OUTPUT = "spiral_head"
+WORKER_PROBLEMS = "spiral_problems"
+WORKER_TROUBLE = "spiral_trouble"
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -41,6 +47,11 @@ def set_up(config: pytest.Config) -> None:
     """Read gates and options; where evidence is asked for, open the run or join it."""
     options = read_options(config)
     files = load_gate_files(config.rootpath, options.gate_files)
+    if options.evidence and not files:
+        raise UseError(
+            f"--spiral-evidence finds no gates file: {', '.join(options.gate_files)} under {config.rootpath}. "
+            "Remedy: run `spiral init`, or set the ini `spiral_gate_files`."
+        )
     if not files:
         _refuse_taken_path(config)
     book = make_book(config.rootpath, files)
@@ -55,7 +66,7 @@ def set_up(config: pytest.Config) -> None:
     elif options.evidence and not config.option.collectonly:
         _open(config, process, stages, files)
     else:
-        _know_target(process)
+        _know_target(process, named=names_target(config))
 
 
 def _refuse_taken_path(config: pytest.Config) -> None:
@@ -82,12 +93,12 @@ def _refuse_unknown_gates(options: Options, book: Book) -> None:
             raise UseError(f"--spiral-gates names {name!r}; known gates: {', '.join(sorted(book.gates)) or 'none'}.")
 
 
-def _know_target(process: Process) -> None:
-    """Without evidence the target is only described where some requirement asks what it states."""
+def _know_target(process: Process, *, named: bool) -> None:
+    """Without evidence the target is only described where it was named now, or a requirement asks what it states."""
     from pytest_spiral.run.target import describe_target
 
     wanted = {one.requires for one in process.book.criteria.values() if one.requires}
-    if process.options.target and any("clock." in text for text in wanted):
+    if named or (process.options.target and any("clock." in text for text in wanted)):
         card = describe_target(process.options.target, process.options.faults, process.options.seed)
         process.known.update(stated_facts(card))
 
@@ -115,12 +126,13 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         argv=tuple(process.redactor.redact(str(one)) for one in config.invocation_params.args),
         options=options.named(),
         ini={"spiral_gate_files": list(options.gate_files), "spiral_reports": options.reports},
-        environment=kept_environment(),
+        environment={name: process.redactor.redact(value) for name, value in kept_environment().items()},
         require="go" if options.require == "go" else "conditional",
     )
     opened = open_run(request)
     process.opened = opened
     process.writer = opened.writer("main", process.redactor)
+    config.pluginmanager.register(Tally(process), "spiral-tally")
     process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
     _point_allure(config, opened.folder)
 
@@ -192,29 +204,64 @@ def check_collection(problems: list[str], config: pytest.Config) -> None:
         return
     text = "\n".join(problems)
     if is_worker(config):
-        config.workeroutput["spiral_problems"] = text  # type: ignore[attr-defined]
+        config.workeroutput[WORKER_PROBLEMS] = text  # type: ignore[attr-defined]
         return
     raise pytest.UsageError(text)
 
 
-def finish(session: pytest.Session, heads: dict[str, JournalHead], exitstatus: int) -> Any:
-    """Close this process's part. In the controller: judge, write, seal; gives what was sealed, or None."""
-    process = session.config.stash.get(PROCESS, None)
-    if process is None:
-        return None
+class Tally:
+    """Counts the tests that have come to their end, in the controller for all workers."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def pytest_runtest_logfinish(self) -> None:
+        """One more test is over."""
+        self._process.ended += 1
+
+
+def finish(session: pytest.Session, heads: dict[str, JournalHead]) -> "Sealed | None":
+    """Close this process's part. In the controller: judge, write, seal; gives what was sealed, or None.
+
+    Raises EvidenceError where nothing may be sealed; the journal then has no end record.
+    """
+    process = session.config.stash[PROCESS]
     process.close_rig()
     if process.writer is None or process.opened is None:
         return None
-    from pytest_spiral.run.gate_run import end_of, seal_run
-
-    status = {2: "interrupted", 3: "crashed"}.get(int(exitstatus), "finished")
-    head = process.writer.close(end_of(status, int(exitstatus), heads))
+    if process.trouble:
+        raise EvidenceError(process.trouble)
     if is_worker(session.config):
         import msgspec
 
+        head = process.writer.close(End(exit_status=int(session.exitstatus)))
         session.config.workeroutput[WORKER_OUTPUT] = msgspec.to_builtins(head)  # type: ignore[attr-defined]
         return None
+    from pytest_spiral.evidence.journals import journal_heads
+    from pytest_spiral.run.gate_run import end_of, seal_run
+
+    status = _status(session, process)
+    if process.options.secrets:
+        process.writer.strike_secrets()
+    found = journal_heads(process.opened.folder)
+    process.writer.close(end_of(status, int(session.exitstatus), {**found, **heads}))
     return seal_run(process.opened)
 
 
-__all__ = ["SpiralError", "check_collection", "finish", "is_controller", "is_worker", "set_up"]
+def _status(session: pytest.Session, process: Process) -> str:
+    """How the run ended; raises EvidenceError for one that was cut short and claims to have come to its end."""
+    if process.opened is None or not (process.opened.folder / INVENTORY).is_file():
+        raise EvidenceError("the run ended before its tests were collected, so there is nothing to judge.")
+    if session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
+        return "crashed"
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldfail:
+        return "interrupted"
+    if process.ended < session.testscollected:
+        raise EvidenceError(
+            f"pytest was ended from inside, with {process.ended} of {session.testscollected} tests over; "
+            "such a run is not sealed."
+        )
+    return "finished"
+
+
+__all__ = ["check_collection", "finish", "is_controller", "is_worker", "set_up"]

@@ -1,15 +1,21 @@
 """pytest-xdist: inviting workers into the bundle, and noting how each parted."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_spiral.evidence.read import last_next
 from pytest_spiral.model.record import Crash, JournalHead
 from pytest_spiral.plugin.keys import PROCESS
-from pytest_spiral.plugin.session import WORKER_INPUT, WORKER_OUTPUT
+from pytest_spiral.plugin.session import WORKER_INPUT, WORKER_OUTPUT, WORKER_PROBLEMS, WORKER_TROUBLE
+from pytest_spiral.rules.paths import journal_file
+
+if TYPE_CHECKING:
+    from pytest_spiral.run.writer import Writer
 
 HEADS: "pytest.StashKey[dict[str, JournalHead]]" = pytest.StashKey()
 PROBLEMS: "pytest.StashKey[str]" = pytest.StashKey()
+_LAST_DEAD: "pytest.StashKey[tuple[str, str]]" = pytest.StashKey()
 
 
 def invite(node: Any) -> None:
@@ -22,30 +28,36 @@ def invite(node: Any) -> None:
 def part(node: Any, error: object) -> None:
     """Keep the worker's journal head; where it died, say so in the main journal."""
     config = node.config
-    process = config.stash.get(PROCESS, None)
+    process = config.stash[PROCESS]
     output = getattr(node, "workeroutput", {})
-    if output.get("spiral_problems"):
-        config.stash[PROBLEMS] = output["spiral_problems"]
-    if process is None or process.writer is None:
+    if output.get(WORKER_PROBLEMS):
+        config.stash[PROBLEMS] = output[WORKER_PROBLEMS]
+    if process.writer is None:
         return
+    process.trouble = process.trouble or output.get(WORKER_TROUBLE, "")
     name = str(node.gateway.id)
     heads = config.stash.setdefault(HEADS, {})
     if WORKER_OUTPUT in output:
         import msgspec
 
         heads[name] = msgspec.convert(output[WORKER_OUTPUT], JournalHead)
-        return
-    running = _running(process.opened.folder, name)
-    process.writer.append(
-        Crash(process=name, test=running, why=str(error or "the worker did not come to its end")[:500])
-    )
+    elif not process.trouble:
+        _note_death(config, process.writer, name, str(error or "the worker did not come to its end")[:500])
 
 
-def _running(folder: Any, name: str) -> str:
-    """What a dead worker was running: the `next` of its last test record."""
-    from pytest_spiral.evidence.read import last_next
+def _note_death(config: pytest.Config, writer: "Writer", name: str, why: str) -> None:
+    running = last_next(writer.folder / journal_file(name))
+    config.stash[_LAST_DEAD] = (name, running)
+    writer.append(Crash(process=name, test=running, why=why))
 
-    return last_next(folder / "journal" / f"{name}.jsonl")
+
+def note_crashed_test(config: pytest.Config, test: str) -> None:
+    """Xdist says which test the worker that has just died was running; its journal knows that from the second on."""
+    process = config.stash[PROCESS]
+    name, running = config.stash.get(_LAST_DEAD, ("", ""))
+    process.ended += 1
+    if process.writer is not None and name and running != test:
+        process.writer.append(Crash(process=name, test=test, why="the worker died while it ran this test"))
 
 
 def scheduler(config: pytest.Config, log: Any) -> Any:

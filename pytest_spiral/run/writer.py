@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.evidence.journal import Journal
 from pytest_spiral.evidence.samples import SampleFile
-from pytest_spiral.evidence.store import make_folder, write_once
+from pytest_spiral.evidence.store import make_folder, replace, write_once
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened
 from pytest_spiral.rules.paths import journal_file
@@ -17,6 +17,7 @@ from pytest_spiral.run import clock
 from pytest_spiral.run.traces import Traces
 
 LOG_LIMIT = 8 * 2**20
+ALLURE = "allure-results"
 
 
 class Writer:
@@ -55,8 +56,9 @@ class Writer:
     def attach(  # noqa: PLR0913 - an attachment is described by that much
         self, path: str, data: bytes, *, name: str, media_type: str, test: str = "", criteria: Iterable[str] = ()
     ) -> None:
-        """Write a file into the bundle and record it; secrets are refused."""
+        """Write a file into the bundle and record it; secrets are refused, in its name too."""
         self.refuse(data)
+        self.refuse(f"{path}\n{name}".encode("utf-8", "surrogatepass"))
         make_folder((self.folder / path).parent)
         write_once(self.folder / path, data)
         self.append(
@@ -88,6 +90,21 @@ class Writer:
         cut = data[-LOG_LIMIT:].decode("utf-8", "backslashreplace")
         prefix = "" if self.process == "main" else f"{self.process}-"
         self.attach(f"logs/{prefix}{name}", self._redactor.redact(cut).encode(), name=name, media_type="text/plain")
+
+    def strike_secrets(self) -> None:
+        """Strike declared secrets out of what others wrote into the bundle; raises EvidenceError where ours has one.
+
+        Looks into every file once more before it is sealed. Allure's results are written by another plugin and may
+        quote anything; all other files are ours, and a secret in them got past a check.
+        """
+        for path in sorted(self.folder.rglob("*")):
+            data = path.read_bytes() if path.is_file() else b""
+            if not self._redactor.find(data):
+                continue
+            shown = path.relative_to(self.folder)
+            if shown.parts[0] != ALLURE:
+                raise EvidenceError(f"a declared secret stands in {shown}; such a run is not sealed.")
+            replace(path, self._redactor.redact(data.decode("utf-8", "backslashreplace")).encode())
 
     def close(self, end: End) -> JournalHead:
         """Write the journal's last record and close it; gives where it ended."""

@@ -220,6 +220,18 @@ def test_a_disk_that_fails_is_told_and_stays_told(run, journal, monkeypatch, pro
     assert len(torn) == 20
 
 
+def test_a_journal_that_cannot_begin_holds_no_lock(run, monkeypatch):
+    def fsync(fd):
+        raise OSError(errno.EIO, "broken")
+
+    path = run.folder / "journal/gw0.jsonl"
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(EvidenceError, match="reports an error"):
+        run.journal("gw0")
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_a_failing_sync_fails_the_close(run, journal, monkeypatch):
     def fsync(fd):
         raise OSError(errno.EIO, "broken")

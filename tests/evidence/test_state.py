@@ -101,6 +101,14 @@ def test_a_later_file_without_an_earlier_one_is_no_class_of_a_kill(run, gone):
     assert "artifact-missing" in codes
 
 
+def test_a_summary_of_a_run_that_never_ended_is_no_class_of_a_kill(run):
+    main = run.journal("main")
+    run.collect()
+    run.summarise()
+    main.release()
+    assert seen(run) == ("incomplete", "untrusted", ["unsealed-incomplete", "artifact-missing"])
+
+
 def test_an_unsealed_run_that_was_edited_is_not_to_be_trusted(run):
     main = run.journal("main")
     run.collect()
@@ -118,6 +126,17 @@ def test_an_ended_run_is_checked_like_a_sealed_one(run):
     main.append(record.Test(id=TESTS[0]))
     run.end(main)
     assert seen(run) == ("ended", "untrusted", ["unsealed-ended", "inventory-not-run", "inventory-not-run"])
+
+
+def test_a_whole_line_that_cannot_be_read_is_no_class_of_a_kill(run):
+    main = run.journal("main")
+    run.collect()
+    main.release()
+    with (run.folder / "journal/main.jsonl").open("ab") as file:
+        file.write(b'{"n":1,"prev":\n')
+    state, outcome, codes = seen(run)
+    assert (state, outcome) == ("incomplete", "untrusted")
+    assert "json-syntax" in codes
 
 
 def test_what_a_killed_run_left_can_be_read(run):

@@ -223,6 +223,7 @@ CATALOGUE = [
     ("path-name", ".hidden", add(".hidden")),
     ("path-name", "folder\\n/x", add("folder\n/x")),
     ("path-name", "\\xe4", add("ä")),
+    ("path-name", GW0, body("gw0", "measure-opened", file="../../x.jsonl")),
     ("path-length", "x" * 101, add("x" * 101)),
     ("path-depth", "a/b/c/d/e/f/g/h", add("a/b/c/d/e/f/g/h/i")),
     ("path-device", "logs/aux.txt", add("logs/aux.txt")),
@@ -331,6 +332,8 @@ def test_a_sound_bundle_is_found_sound(sealed):
     assert (report.outcome, report.state, report.run) == ("sound", "sealed", "20261122T093000Z-stage_b-3f9c1a")
     assert (report.records, report.tests, report.samples, report.files) == (19, 2, 5, 11)
     assert report.bytes == sum(path.stat().st_size for path in sealed.rglob("*") if path.is_file())
+    assert report.walls.keys() == {"main", "gw0", "gw1"}
+    assert all(1_795_339_800_000_000 <= first < last < 1_795_339_900_000_000 for first, last in report.walls.values())
     assert report.manifest == digest((sealed / "manifest.json").read_bytes())
     assert {one.step for one in report.steps if one.state == "held"} == {1, 2, 3, 5, 6}
     assert {one.step for one in report.steps if one.state == "not-checked"} == {4, 7, 8, 9, 10, 11}

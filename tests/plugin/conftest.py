@@ -5,6 +5,7 @@ import json
 import os
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -137,12 +138,22 @@ class Lab:
         """Write a test module; `pytest` is imported in it."""
         self.write(name, "import os, signal, pytest\n" + body)
 
-    def run(self, *arguments: str, evidence: bool = True, apart: bool = False, cwd: Path | None = None) -> Ran:
-        """Run pytest; `apart` in a process of its own, which tests that end their process need."""
+    def run(
+        self,
+        *arguments: str,
+        evidence: bool = True,
+        apart: bool = False,
+        cwd: Path | None = None,
+        wrapper: Iterable[str] = (),
+    ) -> Ran:
+        """Run pytest; `apart` in a process of its own, which tests that end their process need.
+
+        `cwd` is another folder to run in, `wrapper` the beginning of the command line: both run apart.
+        """
         whole = [*(f"-pno:{name}" for name in ASIDE), *(["--spiral-evidence"] if evidence else []), *arguments]
         before = set(self.path.rglob("bundle.json"))
         if apart or cwd:
-            status, out = self._apart(whole, cwd or self.path)
+            status, out = _apart([*wrapper, sys.executable, "-m", "pytest", *whole], cwd or self.path)
         else:
             result = self.pytester.runpytest_inprocess(*whole)
             status, out = int(result.ret), "\n".join([*result.outlines, *result.errlines])
@@ -153,16 +164,12 @@ class Lab:
         _check(ran, evidence=evidence)
         return ran
 
-    def _apart(self, arguments: Iterable[str], cwd: Path) -> tuple[int, str]:
-        done = subprocess.run(  # noqa: S603
-            [sys.executable, "-m", "pytest", *arguments],
-            cwd=cwd,
-            capture_output=True,
-            check=False,
-            timeout=TIMEOUT_S,
-            stdin=subprocess.DEVNULL,
-        )
-        return done.returncode, (done.stdout + done.stderr).decode()
+
+def _apart(command: list[str], cwd: Path) -> tuple[int, str]:
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, check=False, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
+    )
+    return done.returncode, (done.stdout + done.stderr).decode()
 
 
 CONFTEST = """\
@@ -204,7 +211,7 @@ def _outcomes(out: str) -> dict[str, int]:
 
 def _check(ran: Ran, *, evidence: bool) -> None:
     """What must hold in every run."""
-    summary = ran.out.partition(" spiral: ")[2].partition(" check it ")[0]
+    summary = ran.out.partition("─ spiral: ")[2].partition(" check it ")[0]
     assert all(len(line) <= WIDTH for line in summary.splitlines()), summary
     if not evidence:
         assert ran.bundle is None
@@ -240,6 +247,17 @@ def way(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """The three ways in which a session can run: plain, without xdist, with two workers."""
     ways: tuple[str, ...] = request.param
     return ways
+
+
+@pytest.fixture
+def without_rights() -> tuple[str, ...]:
+    """The beginning of a command line under which file permissions hold, for root too."""
+    if os.geteuid() != 0:
+        return ()
+    found = shutil.which("setpriv")
+    if found is None:
+        pytest.skip("root, and no setpriv to drop its capabilities")
+    return (found, "--bounding-set=-all", "--inh-caps=-all", "--")
 
 
 @pytest.fixture

@@ -219,6 +219,12 @@ def test_a_sequential_plan_decides_where_the_e_value_reaches_its_threshold(succe
     assert judged.reason == ("continue" if verdict == "inconclusive" else None)
 
 
+def test_a_sequential_result_counts_all_its_samples():
+    judged = sequential(111, 1)
+    assert (judged.samples, judged.value) == (112, Fraction(111, 112))
+    assert (sequential(0, 0).samples, sequential(0, 0).value) == (0, None)
+
+
 def test_an_e_value_on_its_threshold_passes():
     judged = judge_rate_sequential(2, 0, at_least=Fraction(1, 2), design=Fraction(3, 4), confidence=1 - Fraction(4, 9))
     assert judged.figure("e_pass") == 2.25

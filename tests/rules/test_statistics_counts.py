@@ -48,6 +48,8 @@ def test_beside_a_count_stands_what_it_shows():
     judged = judge_count(0, at_most=0, exposure=20, declared_exposure=20, per=3600)
     assert math.floor(judged.figure("upper_rate")) == 539
     assert judged.figure("lower_rate") == 0.0
+    by_the_second = judge_count(0, at_most=0, exposure=20, declared_exposure=20)
+    assert 3600 * by_the_second.figure("upper_rate") == pytest.approx(judged.figure("upper_rate"))
     with pytest.raises(KeyError):
         judged.figure("no such figure")
 
@@ -168,6 +170,7 @@ def test_bounds_of_events_agree_with_the_verdict_and_more_events_only_go_one_way
 def test_every_listed_item_must_agree(listed, unequal, missing, verdict, reason):
     judged = judge_equality(listed, equal=listed - unequal - missing, unequal=unequal, missing=missing)
     assert (judged.verdict, judged.reason, judged.value) == (verdict, reason, unequal)
+    assert (judged.samples, judged.planned, judged.more_needed) == (listed - missing, listed, missing or None)
 
 
 @pytest.mark.parametrize("counts", [(25, 0, 1), (24, 1, 1), (-1, 26, 0)])

@@ -61,6 +61,11 @@ def test_a_quantile_needs_samples_enough_for_any_bound(quantile, samples):
     assert smallest_samples_for_quantile(Fraction(quantile), BAR) == samples
 
 
+@pytest.mark.parametrize(("failures", "samples"), [(0, 1), (1, 3), (2, 5)])
+def test_a_low_bar_needs_hardly_any_samples(failures, samples):
+    assert smallest_samples(Fraction(1, 10) if failures else Fraction(1, 100), BAR, failures=failures) == samples
+
+
 @pytest.mark.parametrize(("samples", "altered", "chance"), [(200, 10, "0.95"), (1000, 50, "0.95"), (40, 1, "0.5")])
 def test_a_spot_check_is_the_smallest_that_finds(samples, altered, chance):
     taken = smallest_spot_check(samples, altered, Fraction(chance))

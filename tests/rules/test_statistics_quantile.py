@@ -46,6 +46,8 @@ def judge_values(values, limit=100, **changes):
         (4, "0.5", (2, None, None)),
         (1, "0.5", (1, None, None)),
         (1, "0.99", (1, 1, None)),
+        (1, "0.95", (1, None, None)),
+        (1, "0.05", (1, None, 1)),
         (2, "0.01", (1, None, 1)),
         (2, "0.04", (1, None, 2)),
     ],
@@ -313,6 +315,7 @@ def test_blocks_that_do_not_add_up_are_refused(blocks):
         (200, 4, "fail", None),
         (63, 1, "fail", None),
         (63, 4, "inconclusive", "too-few-independent"),
+        (30, 1000, "inconclusive", "too-few-independent"),
         (30, 5000, "inconclusive", "too-few-independent"),
     ],
 )
@@ -320,6 +323,7 @@ def test_dependent_samples_are_judged_at_their_effective_number(over, effect, ve
     judged = judge_quantile_dependent(over, 1000, P95, confidence=P95, dependence=Dependence(Fraction(effect)))
     assert (judged.verdict, judged.reason) == (verdict, reason)
     assert judged.figure("samples_effective") == 1000 // effect
+    assert (judged.figure("lower_share_effective") is None) is (effect > 1000)
     assert ("dependent" in judged.qualifiers) is (effect > 1)
 
 
