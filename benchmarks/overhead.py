@@ -58,7 +58,9 @@ def main() -> None:
         for extra in VARIANTS.values():
             timed(folder, extra)  # warms caches; not counted
         rounds = [{variant: timed(folder, extra) for variant, extra in VARIANTS.items()} for _ in range(options.rounds)]
-    print(f"{options.tests:,} empty tests, {options.rounds} rounds, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print(
+        f"{options.tests:,} empty tests, {options.rounds} rounds, {os.cpu_count()} cores, Python {sys.version.split()[0]}"
+    )
     for variant in VARIANTS:
         seconds = [one[variant] for one in rounds]
         ratios = [one[variant] / one["plain pytest"] for one in rounds]

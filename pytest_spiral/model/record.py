@@ -12,9 +12,7 @@ from pytest_spiral.model.base import Value
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.profile import Fact
 
-Raised = Literal[
-    "", "assertion", "error", "skip", "xfail", "limited", "blocked", "lost", "crash", "exit", "timeout"
-]
+Raised = Literal["", "assertion", "error", "skip", "xfail", "limited", "blocked", "lost", "crash", "exit", "timeout"]
 
 
 class Line(Value, frozen=True, kw_only=True):

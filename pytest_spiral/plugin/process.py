@@ -12,7 +12,7 @@ import pytest
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.profile import Fact
-from pytest_spiral.model.record import Test
+from pytest_spiral.model.record import FactSeen, Test
 from pytest_spiral.plugin.claims import Book
 from pytest_spiral.plugin.options import Options
 from pytest_spiral.profiles.probe import probe
@@ -80,9 +80,11 @@ class Process:
             self.writer.keep_log(name, path)
 
     def fact(self, name: str) -> Fact:
-        """The fact of that name, asked for once."""
+        """The fact of that name, asked for once; one that bundle.json does not have yet is recorded."""
         if name not in self.known:
             self.known[name] = probe(name)
+            if self.writer is not None:
+                self.writer.append(FactSeen(fact=self.known[name]))
         return self.known[name]
 
     def judge_requirement(self, text: str) -> Outcome:

@@ -1,50 +1,93 @@
 """What a machine can prove, as lines: its facts, then each criterion that something stands in the way of."""
 
+from collections.abc import Sequence
+from decimal import Decimal
+from fractions import Fraction
+
 from pytest_spiral.model.profile import Fact
-from pytest_spiral.render.layout import Line, Piece, row, rule
+from pytest_spiral.render.layout import Line, Piece, cells, padded, row, rule, shortened
+from pytest_spiral.rules.figures import round_down
 from pytest_spiral.rules.requirements import Outcome
+from pytest_spiral.rules.units import convert
+
+Need = tuple[str, str, Outcome | None, str, *tuple[bool, ...]]
+"""(criterion, its requirement, what that comes to or None, the fidelity that the target is short of), and last,
+where it is given, whether the criterion is still planned."""
 
 _STYLES = {"present": "green", "absent": "yellow", "unknown": "red"}
-_VALUE_WIDTH = 60
+_STATE_WIDTH = max(map(len, _STYLES))
+_TOLD_WIDTH = 160
+_BINARY = ("KiB", "MiB", "GiB", "TiB")
 
 
-def render_doctor(  # noqa: PLR0913, PLR0917 - facts and criteria, each with its columns
-    facts: tuple[Fact, ...],
-    needs: tuple[tuple[str, str, Outcome | None, str], ...],
-    target: str,
-    width: int,
-) -> list[Line]:
-    """Render the examination of a machine.
-
-    `needs` are (criterion, its requirement, what that comes to or None, the fidelity that the target is short of).
-    """
+def render_doctor(facts: Sequence[Fact], needs: Sequence[Need], target: str, width: int) -> list[Line]:
+    """Render the examination of a machine: its facts, what each criterion lacks here, and how many lack nothing."""
     lines = [rule("this machine", width)]
-    column = max((len(fact.name) for fact in facts), default=0) + 12
+    names = max((cells(fact.name) for fact in facts), default=0)
     for fact in facts:
-        lead = [Piece(f" {fact.name.ljust(column - 12)} "), Piece(fact.state, _STYLES[fact.state])]
-        lines += row(lead, [Piece(_told(fact))], width, column)
+        lead = [Piece(f" {padded(fact.name, names)}  "), Piece(fact.state.ljust(_STATE_WIDTH), _STYLES[fact.state])]
+        lines += row(lead, [Piece(_told(fact))], width, names + _STATE_WIDTH + 5)
     lines.append(rule(f"what it can prove{' with target ' + target if target else ''}", width))
-    free = [one for one in needs if not _stands(one[2], one[3])]
-    for name, requirement, outcome, level in needs:
-        if _stands(outcome, level):
-            lines += _need(name, requirement, outcome, level, width)
-    lines += row([Piece(f" {len(free)} of {len(needs)} criteria", "green bold")], [Piece("need nothing that is missing here")], width, 4)
-    return lines
+    short = [one for one in needs if _is_short(one)]
+    column = max((cells(one[0]) for one in short), default=0) + 3
+    for one in short:
+        lines += row([Piece(f" {one[0]}", "yellow")], _pieces(one), width, column)
+    return [*lines, *_totals(needs, len(short), width)]
 
 
-def _stands(outcome: Outcome | None, level: str) -> bool:
-    return bool(level) or (outcome is not None and outcome.state != "met")
+def _totals(needs: Sequence[Need], short: int, width: int) -> list[Line]:
+    lead = [Piece(f" {len(needs) - short} of {len(needs)} criteria", "green bold")]
+    planned = sum(any(one[4:]) for one in needs if not _is_short(one))
+    waiting = f", {planned} of them planned and without tests" if planned else ""
+    return row(lead, [Piece(f"need nothing that is missing here{waiting}")], width, 4)
 
 
-def _need(name: str, requirement: str, outcome: Outcome | None, level: str, width: int) -> list[Line]:
-    lead = [Piece(f" {name.ljust(26)} ", "yellow")]
+def _is_short(need: Need) -> bool:
+    return bool(need[3]) or (need[2] is not None and need[2].state != "met")
+
+
+def _pieces(need: Need) -> list[Piece]:
+    """The need, once, with the probe's own words; the level; and whether there is a test at all."""
+    _, requirement, outcome, level, *planned = need
+    pieces = []
     if outcome is not None and outcome.state != "met":
-        return row(lead, [Piece(f"needs {requirement}:"), Piece(outcome.reason)], width, 28)
-    return row(lead, [Piece(f"needs a {level} target; judged all the same, and shown as a condition")], width, 28)
+        pieces.append(Piece(f"needs {requirement}{_found(requirement, outcome)}"))
+    if level:
+        pieces.append(Piece(f"needs a {level} target; on a lesser one a pass is a condition"))
+    if any(planned):
+        pieces.append(Piece("[planned]"))
+    return pieces
+
+
+def _found(requirement: str, outcome: Outcome) -> str:
+    """What the probes found, fact by fact; a name is not said again where the need was nothing but that."""
+    named = [(fact.name, _found_of(fact)) for fact in outcome.facts]
+    named += [(name, "was not probed") for name in outcome.missing]
+    if [name for name, _ in named] == [requirement]:
+        return f", which {named[0][1]}"
+    return f"; here {', '.join(f'{name} {what}' for name, what in named)}"
+
+
+def _found_of(fact: Fact) -> str:
+    if isinstance(fact.value, bool):
+        return f"is {str(fact.value).lower()} ({' '.join(fact.command.split())})"
+    return f"is {_told(fact)}" if fact.state == "present" else f"is {fact.state}: {_told(fact)}"
 
 
 def _told(fact: Fact) -> str:
+    """A present fact's value, any other's evidence on one line."""
     if fact.state != "present":
-        return " ".join(fact.evidence.split())[:_VALUE_WIDTH * 2]
+        return shortened(" ".join(fact.evidence.split()), _TOLD_WIDTH)
+    if isinstance(fact.value, bool):
+        return "yes" if fact.value else "no"
     unit = f" {fact.unit}" if fact.unit else ""
-    return f"{fact.value}{unit}"
+    return shortened(f"{fact.value}{unit}{_readable(fact)}", _TOLD_WIDTH)
+
+
+def _readable(fact: Fact) -> str:
+    """A large number of bytes once more in the largest binary unit of which there is one, rounded down."""
+    if fact.unit != "B" or isinstance(fact.value, bool | str) or fact.value is None:
+        return ""
+    number = Fraction(Decimal(str(fact.value)))
+    fitting = [(unit, inside) for unit in _BINARY if (inside := convert(number, "B", unit)) >= 1]
+    return f" ({round_down(fitting[-1][1], 1)} {fitting[-1][0]})" if fitting else ""

@@ -4,11 +4,18 @@ from pytest_spiral.evidence.report import Report
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.render.layout import Line, Piece, row, rule
 
-_MARKS = {"held": ("held", "green"), "found": ("FOUND", "red"), "not-checked": ("not checked", ""), "cannot-tell": ("cannot tell", "yellow")}
+_MARKS = {
+    "held": ("held", "green"),
+    "found": ("FOUND", "red"),
+    "not-checked": ("not checked", ""),
+    "cannot-tell": ("cannot tell", "yellow"),
+}
 _COLUMN = 34
 
 
-def render_verification(report: Report, judgement: Judgement | None, path: str, require: str, width: int = 100) -> list[Line]:
+def render_verification(
+    report: Report, judgement: Judgement | None, path: str, require: str, width: int = 100
+) -> list[Line]:
     """Render all steps, all findings with file and code, and the outcome against what is required."""
     lines = [rule(f"spiral verify {path}", width)]
     for step in report.steps:
@@ -32,7 +39,10 @@ def _read(report: Report) -> str:
 
 def _outcome(report: Report, judgement: Judgement | None, require: str) -> list[tuple[str, str]]:
     if report.outcome == "untrusted":
-        return [("NOT TO BE TRUSTED", "red bold"), (f"{len(report.findings)} findings; no decision can rest on this", "")]
+        return [
+            ("NOT TO BE TRUSTED", "red bold"),
+            (f"{len(report.findings)} findings; no decision can rest on this", ""),
+        ]
     if report.outcome == "unsealed" or judgement is None:
         return [("NOT SEALED", "yellow bold"), (f"the run is {report.state}; it decides nothing", "")]
     level = ("sealed, E0: hashes only (finds accidents, not an attacker); signed: none; log: none", "")

@@ -13,13 +13,17 @@ from pytest_spiral.model.record import Challenge, SubjectSeen
 
 _PACE_TOLERANCE = 0.05
 _PACE_LEAST_NS = 200_000_000
+_PERIODS_A_SECOND = 5
 
 
 def _found_again(nonce: str, answers: Mapping[str, Any]) -> str:
-    """`found`: texts that a search returned; `audited`: texts' ids in the audit; the nonce must be in both."""
+    """`found`: texts that a search returned; `item`: the new item's id; `audited`: ids in the audit; all with the nonce."""
+    if not nonce:
+        return "nothing was asked that could not be foreseen"
     if not any(nonce in str(text) for text in answers.get("found", ())):
         return "the item with the nonce was not found by search"
-    if answers.get("item") is None or answers["item"] not in answers.get("audited", ()):
+    item = answers.get("item")
+    if not isinstance(item, str) or nonce not in item or item not in list(answers.get("audited", ())):
         return "the item with the nonce is not in the audit log"
     return ""
 
@@ -30,6 +34,8 @@ def _paced(nonce: str, answers: Mapping[str, Any]) -> str:  # noqa: ARG001 - tim
     rate, period = answers.get("rate", 0), answers.get("period", 0)
     if len(readings) < 2 or rate <= 0 or period <= 0:
         return "the stream gave no two readings of its frame counter"
+    if period * _PERIODS_A_SECOND > rate:
+        return f"periods of {period} frames at {rate} Hz are too long to show a pace"
     if readings[-1][1] - readings[0][1] < _PACE_LEAST_NS:
         return "the readings of the frame counter are too close together to show a pace"
     if any(later[0] <= earlier[0] for earlier, later in pairwise(readings)):
@@ -64,7 +70,7 @@ def shortfall(challenge: Challenge) -> str:
         return f"no rule reads a challenge of kind {challenge.kind!r}"
     try:
         return rule(challenge.nonce, challenge.answers)
-    except (TypeError, KeyError, IndexError, ValueError) as error:
+    except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:
         return f"the answers to the challenge cannot be read ({error})"
 
 

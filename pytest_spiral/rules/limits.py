@@ -9,11 +9,14 @@ from pytest_spiral.rules.units import UnitError, convert, decimal_text, dimensio
 
 NAME = r"[a-z][a-z0-9-]*"
 _CALL = re.compile(
-    rf"(?P<statistic>p\d{{1,2}}(?:\.\d+)?|[a-z]+(?:-[a-z]+)*)"
+    rf"(?P<statistic>p[0-9]{{1,3}}(?:\.[0-9]+)?|[a-z]+(?:-[a-z]+)*)"
     rf"\(\s*(?P<first>{NAME})\s*(?:,\s*(?P<second>{NAME})\s*)?\)"
     r"(?:\s*(?P<comparison><=|>=|<|>|==|=)\s*(?P<quantity>.+))?"
 )
+_QUANTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
+_QUANTILE_PLACES = 4
 _COUNTED = ("count", "failures")
+_SHARED = ("rate", "mean")
 _MEASURED = ("rate", "min", "max", "mean", "duration", *_COUNTED)
 _SHAPE = (
     "write it like `p95(search) <= 120 ms`, `rate(boot) >= 95 %`, `failures(search) <= 0`, `equal(a, b)` or `all-pass`"
@@ -21,33 +24,39 @@ _SHAPE = (
 
 
 class LimitError(ValueError):
-    """A limit string that cannot be taken; the text says what to write instead."""
+    """A limit string that cannot be taken. `problem` says why, `remedy` what to write instead; the text has both."""
+
+    def __init__(self, text: str, problem: str, remedy: str = _SHAPE) -> None:
+        self.problem = f"limit {text!r} {problem}"
+        self.remedy = remedy
+        super().__init__(f"{self.problem}; {remedy}")
 
 
 def parse_limit(text: str) -> Limit:
     """Read one limit string; raises LimitError with the remedy.
 
-    Numbers are kept as exact decimals. Counts and failures need no unit; every other number needs one.
+    Numbers are kept as exact decimals. Counts and failures need no unit; every other number needs one. The limit's
+    own text is its one spelling: two texts that mean the same give equal limits.
     """
     stripped = text.strip()
     if stripped == "all-pass":
         return Limit(text=stripped, statistic="all-pass")
     match = _CALL.fullmatch(stripped)
     if match is None:
-        raise LimitError(f"limit {text!r} is not understood; {_SHAPE}")
+        raise LimitError(text, "is not understood")
     if match["statistic"] == "equal":
         return _equality(text, match)
     if match["second"] is not None:
-        raise LimitError(f"limit {text!r} names two measurements; only `equal(a, b)` does")
+        raise LimitError(text, "names two measurements", "name one; only `equal(a, b)` takes two")
     return _comparison(text, match)
 
 
 def _equality(text: str, match: re.Match[str]) -> Limit:
     first, second = match["first"], match["second"]
     if second is None or match["comparison"] is not None:
-        raise LimitError(f"limit {text!r}: `equal` takes two measurements and no bound, as in `equal(a, b)`")
+        raise LimitError(text, "is no comparison of two measurements", "write `equal(a, b)`, without a bound")
     if first == second:
-        raise LimitError(f"limit {text!r} compares {first} with itself, which cannot fail")
+        raise LimitError(text, f"compares {first} with itself, which cannot fail", "name two measurements")
     return Limit(text=f"equal({first}, {second})", statistic="equal", measurements=(first, second))
 
 
@@ -55,12 +64,14 @@ def _comparison(text: str, match: re.Match[str]) -> Limit:
     statistic, quantile = _statistic(text, match["statistic"])
     comparison = match["comparison"]
     if comparison is None:
-        raise LimitError(f"limit {text!r} has no bound; {_SHAPE}")
+        raise LimitError(text, "has no bound")
     if comparison not in ("<=", ">="):
-        raise LimitError(f"limit {text!r}: use `<=` or `>=`, not `{comparison}`")
-    number, unit = _bound(text, statistic, match["quantity"])
+        raise LimitError(text, f"compares with `{comparison}`", "use `<=` or `>=`")
+    number, unit = _bound(text, statistic, match["quantity"].strip())
     _check_direction(text, statistic, comparison)
-    spelled = f"{match['statistic']}({match['first']}) {comparison} {number}" + (f" {unit}" if unit else "")
+    _check_can_fail(text, statistic, comparison, _in_base(number, unit))
+    word = match["statistic"] if quantile is None else f"p{decimal_text(Fraction(Decimal(quantile)) * 100)}"
+    spelled = f"{word}({match['first']}) {comparison} {number}" + (f" {unit}" if unit else "")
     return Limit(
         text=spelled,
         statistic=statistic,  # type: ignore[arg-type]  # checked against the table just above
@@ -73,44 +84,61 @@ def _comparison(text: str, match: re.Match[str]) -> Limit:
 
 
 def _statistic(text: str, word: str) -> tuple[str, str | None]:
-    if re.fullmatch(r"p\d+(\.\d+)?", word):
-        quantile = Decimal(word[1:]) / 100
-        if not Decimal("0.5") <= quantile < 1:
-            raise LimitError(f"limit {text!r}: quantiles go from p50 to p99.9…")
-        return "quantile", str(quantile.normalize())
+    if _QUANTILE.fullmatch(word):
+        quantile = Fraction(Decimal(word[1:])) / 100
+        places = len(word.partition(".")[2].rstrip("0"))
+        if not Fraction(1, 2) <= quantile < 1 or places > _QUANTILE_PLACES:
+            raise LimitError(text, f"asks for {word}", "quantiles go from p50 over p95 and p99.9 to p99.9999")
+        return "quantile", decimal_text(quantile)
     if word not in _MEASURED:
-        raise LimitError(f"limit {text!r}: unknown statistic {word!r}; {_SHAPE}")
+        raise LimitError(text, f"has an unknown statistic {word!r}")
     return word, None
 
 
 def _bound(text: str, statistic: str, quantity: str) -> tuple[str, str | None]:
-    if statistic in _COUNTED and re.fullmatch(r"\d+", quantity.strip()):
-        return quantity.strip(), None
+    if statistic in _COUNTED and re.fullmatch(r"[0-9]{1,15}", quantity):
+        return str(int(quantity)), None
     try:
-        parsed = parse_quantity(quantity.strip())
+        parsed = parse_quantity(quantity)
     except UnitError as error:
-        raise LimitError(f"limit {text!r}: {error}") from error
-    except ValueError as error:
-        raise LimitError(f"limit {text!r}: a number and a unit are needed after the comparison ({error})") from error
+        raise LimitError(text, f"has no bound that can be read: {error}", "write a number and a unit") from error
+    if statistic in _COUNTED and (parsed.number < 0 or parsed.number.denominator != 1):
+        raise LimitError(text, f"bounds {statistic} by {quantity}", "a count is a whole number, as in `<= 0`")
     if parsed.unit == "1":
-        raise LimitError(f"limit {text!r} has no unit; add one, as in `<= 120 ms` or `>= 95 %`")
+        raise LimitError(text, "has no unit", "add one, as in `<= 120 ms` or `>= 95 %`")
     _check_dimension(text, statistic, parsed.unit)
     return decimal_text(parsed.number), parsed.unit
 
 
 def _check_dimension(text: str, statistic: str, unit: str) -> None:
-    if statistic in ("rate", "mean") and dimension(unit) != dimension("%"):
-        raise LimitError(f"limit {text!r}: a {statistic} is judged as a share; its bound is in %, as in `>= 95 %`")
+    if statistic in _SHARED and dimension(unit) != dimension("%"):
+        raise LimitError(text, f"bounds a {statistic} in {unit}", "a share is bounded in %, as in `>= 95 %`")
     if statistic == "duration" and dimension(unit) != dimension("s"):
-        raise LimitError(f"limit {text!r}: a duration is bounded in a unit of time, as in `>= 48 h`")
-    if statistic in _COUNTED and dimension(unit) in {dimension(one) for one in ("s", "B", "%", "Hz", "dB")}:
-        raise LimitError(f"limit {text!r}: {statistic} is a whole number of things, not {unit}")
+        raise LimitError(text, f"bounds a duration in {unit}", "use a unit of time, as in `>= 48 h`")
+    if statistic in _COUNTED and not dimension(unit).startswith("count of "):
+        raise LimitError(text, f"bounds {statistic} in {unit}", "it is a whole number of things, as in `<= 0 samples`")
 
 
 def _check_direction(text: str, statistic: str, comparison: str) -> None:
     """A count or a number of failures is bounded from above: `>= 0` could not fail."""
     if statistic in _COUNTED and comparison != "<=":
-        raise LimitError(f"limit {text!r}: {statistic} is bounded from above, with `<=`")
+        raise LimitError(text, f"bounds {statistic} from below", "use `<=`")
+
+
+def _in_base(number: str, unit: str | None) -> Fraction:
+    """The bound of a share as a share of 1; any other bound as it is."""
+    exact = Fraction(Decimal(number))
+    return convert(exact, unit, "1") if unit is not None and dimension(unit) == dimension("%") else exact
+
+
+def _check_can_fail(text: str, statistic: str, comparison: str, bound: Fraction) -> None:
+    """A share lies between 0 and 1 and a duration is never negative, so some bounds are always kept, or never."""
+    if statistic in _SHARED:
+        inside = 0 < bound <= 1 if comparison == ">=" else 0 <= bound < 1
+        if not inside:
+            raise LimitError(text, f"is kept by every {statistic}, or by none", "bound a share between 0 % and 100 %")
+    if statistic == "duration" and bound <= 0:
+        raise LimitError(text, "is kept by every duration, or by none", "bound it by more than no time")
 
 
 def bound_of(limit: Limit, unit: str | None = None) -> Fraction:

@@ -201,6 +201,7 @@ class Rig:
         self._keep_log = keep_log
         self._target: Target | None = None
         self._folders: list[Path] = []
+        self._told: set[str] = set()
         self._seconds = 0
 
     @property
@@ -238,7 +239,9 @@ class Rig:
         """Record components that died, each once; gives their names."""
         if self._target is None:
             return ()
-        new = self._target.check()
+        self._target.check()  # a call that failed has perhaps looked already
+        new = [name for name in self._target.lost if name not in self._told]
+        self._told.update(new)
         for name in new:
             self.keeper.append(TargetLost(subject=name, test=test, why=f"the process of {name} has ended"))
         return new

@@ -10,24 +10,26 @@ from typing import Any
 
 import msgspec
 
-from pytest_spiral.errors import EvidenceError, UntrustedError
+from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.report import Report
 from pytest_spiral.evidence.state import classify
 from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.evidence import Evidence
+from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.criteria import plan_faults
 from pytest_spiral.rules.enough import enough
-from pytest_spiral.rules.integrity import Finding
+from pytest_spiral.rules.integrity import Finding, shown
 from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.paths import SUMMARY
+from pytest_spiral.rules.paths import PLAN, SUMMARY
 from pytest_spiral.run.gate_run import SEALED, summary_bytes
 from pytest_spiral.run.gates import read_gate_file
-from pytest_spiral.model.gate import Plan
 
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
 _NAMED = 5
+_SENTENCE = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ def verify_bundle(folder: Path) -> Checked:
     report, evidence = examine(folder)
     if evidence is None:
         return Checked(report, None)
+    faults = plan_faults(evidence.plan)
+    if faults:
+        return Checked(report.with_step(9, [_no_bar(sentence) for sentence in faults[:_NAMED]]), None)
     judgement = judge(evidence)
     # 7
     report = report.with_step(7, note=_provenance(evidence, judgement))
@@ -80,6 +85,10 @@ def verify_bundle(folder: Path) -> Checked:
     # 10
     report = report.with_step(10, note=_controls(evidence, judgement))
     return Checked(report, judgement)
+
+
+def _no_bar(sentence: str) -> Finding:
+    return Finding(step=9, code="plan-unjudgeable", path=PLAN, sentence=shown(sentence, _SENTENCE))
 
 
 def _provenance(evidence: Evidence, judgement: Judgement) -> str:
@@ -101,7 +110,9 @@ def _compare_summary(folder: Path, judgement: Judgement) -> list[Finding]:
     try:
         said = (folder / SUMMARY).read_bytes()
     except OSError as error:
-        return [Finding(step=9, code="summary-missing", path=SUMMARY, sentence=f"it cannot be read ({error.strerror}).")]
+        return [
+            Finding(step=9, code="summary-missing", path=SUMMARY, sentence=f"it cannot be read ({error.strerror}).")
+        ]
     if said == summary_bytes(judgement):
         return []
     return [Finding(step=9, code="summary-mismatch", path=SUMMARY, sentence=_difference(said, judgement))]
@@ -113,23 +124,32 @@ def _difference(said: bytes, judgement: Judgement) -> str:
         claimed = msgspec.json.decode(said, type=Judgement)
     except msgspec.MsgspecError as error:
         return f"it is no summary ({error})."
+    if claimed.criteria != judgement.criteria:
+        return _criteria_difference(claimed, judgement)
+    if claimed.decision != judgement.decision:
+        return f"it decides {claimed.decision}; the evidence gives {judgement.decision}."
+    return "its bytes are not those that the evidence gives."
+
+
+def _criteria_difference(claimed: Judgement, judgement: Judgement) -> str:
     found = {one.id: one for one in judgement.criteria}
     for one in claimed.criteria:
-        own = found.get(one.id)
+        own, name = found.pop(one.id, None), shown(one.id)
         if own is None:
-            return f"it judges {one.id}, which is not in scope."
+            return f"it judges {name}, which is not in scope, or judges it twice."
         if one.verdict != own.verdict:
-            return f"it says {one.id} is {one.verdict}; expected from the samples: {own.verdict}, found: {one.verdict}."
+            return f"it says that {name} is {one.verdict}; its samples give {own.verdict}."
         if one != own:
-            return f"the figures of {one.id} are not those that its samples give."
-    if claimed.decision != judgement.decision:
-        return f"expected decision {judgement.decision}, found {claimed.decision}."
-    return "its bytes are not those that the evidence gives."
+            return f"the figures of {name} are not those that its samples give."
+    left = next(iter(found), None)
+    return f"it does not judge {left}." if left else "its criteria are not in the plan's order."
 
 
 def judge_bundle(folder: Path) -> tuple[Evidence, Judgement]:
     """Read a bundle's evidence and judge it again; raises UntrustedError or UseError."""
     evidence = read_evidence(folder)
+    for sentence in plan_faults(evidence.plan):
+        raise UntrustedError("plan-unjudgeable", f"{PLAN}: {sentence}")
     return evidence, judge(evidence)
 
 
@@ -137,15 +157,14 @@ def what_if(folder: Path, limits: Path) -> Judgement:
     """Judge a bundle's samples by another gates file; the judgement carries a watermark and can never be signed."""
     evidence = read_evidence(folder)
     file = read_gate_file(limits, limits.parent)
-    scope = {gate.id for gate in evidence.plan.gates}
     stages = {gate.id: gate.stage for gate in evidence.plan.gates}
-    gates = tuple(
-        msgspec.structs.replace(gate, stage=stages[gate.id]) for gate in file.gates if gate.id in scope
-    )
+    gates = tuple(msgspec.structs.replace(gate, stage=stages[gate.id]) for gate in file.gates if gate.id in stages)
     if not gates:
-        raise EvidenceError(f"{limits} has none of the gates of this bundle: {', '.join(sorted(scope))}.")
+        raise UseError(f"{limits} has none of the gates of this bundle: {', '.join(sorted(stages))}.")
     changed = msgspec.structs.replace(evidence, plan=Plan(gates=gates))
-    return msgspec.structs.replace(judge(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar")
+    return msgspec.structs.replace(
+        judge(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar"
+    )
 
 
 def seal_word(folder: Path) -> str:

@@ -20,11 +20,15 @@ HOURS_48 = timedelta(hours=48)
 
 def request(operation, service, token, request_id=""):
     """One call of the smoke test in the contract's words, with its credential (None: without one)."""
-    payload = {"service": service} if operation == "health" else {
-        "identity": {"connector_id": service, "version": "1.0.0", "instance": "acceptance"},
-        "supported_contexts": [{"name": "stage-b-rehearsal", "channels": ["rest", "grpc"], "capabilities": []}],
-        "rotation": {"rotation_window": "PT48H", "supports_hot_swap": True},
-    }
+    payload = (
+        {"service": service}
+        if operation == "health"
+        else {
+            "identity": {"connector_id": service, "version": "1.0.0", "instance": "acceptance"},
+            "supported_contexts": [{"name": "stage-b-rehearsal", "channels": ["rest", "grpc"], "capabilities": []}],
+            "rotation": {"rotation_window": "PT48H", "supports_hot_swap": True},
+        }
+    )
     metadata = {} if token is None else {"authorization": f"Bearer {token}"}
     if request_id:
         metadata["x-request-id"] = request_id
@@ -197,7 +201,9 @@ def check_windows(measure, service, windows):
         said = re.fullmatch(r"(\d{8}T\d{6}Z)-PT48H", name)
         unique = [one["window_id"] for one in windows].count(name) == 1
         measure.check(
-            said and unique and datetime.strptime(f"{said[1]}+0000", "%Y%m%dT%H%M%SZ%z") == start.replace(microsecond=0),
+            said
+            and unique
+            and datetime.strptime(f"{said[1]}+0000", "%Y%m%dT%H%M%SZ%z") == start.replace(microsecond=0),
             f"{service}: {name} is no window of its own",
         )
         measure.check(

@@ -116,6 +116,7 @@ class Lab:
         self.pytester = pytester
         self.path = pytester.path
         self.monkeypatch = monkeypatch
+        self.apart = False
         self.write("conftest.py", CONFTEST)
 
     def write(self, name: str, text: str | bytes) -> Path:
@@ -152,7 +153,7 @@ class Lab:
         """
         whole = [*(f"-pno:{name}" for name in ASIDE), *(["--spiral-evidence"] if evidence else []), *arguments]
         before = set(self.path.rglob("bundle.json"))
-        if apart or cwd:
+        if apart or cwd or (self.apart and "-n" in arguments):
             status, out = _apart([*wrapper, sys.executable, "-m", "pytest", *whole], cwd or self.path)
         else:
             result = self.pytester.runpytest_inprocess(*whole)
@@ -247,6 +248,83 @@ def way(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """The three ways in which a session can run: plain, without xdist, with two workers."""
     ways: tuple[str, ...] = request.param
     return ways
+
+
+FAKE_TARGET = '''\
+"""A target of one component, a child process that lives until its input ends; its faults are named below."""
+
+import subprocess
+import sys
+
+FAULTS = ("drop", "no-start", "late")
+
+
+class Store:
+    name, version, identity, digest, endpoints, log = "store", "1", "store-1", "sha256:" + "0" * 64, {}, None
+
+    def __init__(self, faults):
+        self.faults = faults
+        self.child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+
+    def ask(self, op, **arguments):
+        if op == "die":
+            self.child.kill()
+            self.child.wait()
+        if self.child.poll() is not None:
+            raise RuntimeError("store has gone away")
+        return {"found": not ("drop" in self.faults and arguments.get("number") == 3)}
+
+
+class Fake:
+    facts, components = {"clock.trusted": True}, ("store",)
+
+    def __init__(self, name, faults, fidelity):
+        self.name, self.faults, self.fidelity, self.started = name, faults, fidelity, None
+
+    def component(self, name):
+        if "late" in self.faults:
+            raise RuntimeError("store did not come up")
+        self.started = self.started or Store(self.faults)
+        return self.started
+
+    def lost(self):
+        return ["store"] if self.started and self.started.child.poll() is not None else []
+
+    def stop(self):
+        if self.started:
+            self.started.child.stdin.close()
+            self.started.child.wait()
+            self.started = None
+
+
+def start(faults, seed, folder):
+    strangers = [one for one in faults if one not in FAULTS]
+    if strangers:
+        raise ValueError(f"there is no fault {strangers[0]!r}; there are {', '.join(FAULTS)}")
+    if "no-start" in faults:
+        raise RuntimeError("the port is taken")
+    return Fake("fake", faults, "undeclared")
+
+
+def boast(faults, seed, folder):
+    """The same, registered as more than it can show."""
+    return Fake("boaster", faults, "live")
+'''
+
+
+@pytest.fixture
+def fake_target(lab: Lab) -> str:
+    """Installs two targets, as any distribution does: `fake`, and `boaster`, which is registered as live."""
+    metadata = "fake_spiral_target-1.0.dist-info"
+    lab.write("installed/fake_spiral_target.py", FAKE_TARGET)
+    lab.write(f"installed/{metadata}/METADATA", "Metadata-Version: 2.1\nName: fake-spiral-target\nVersion: 1.0\n")
+    targets = "fake = fake_spiral_target:start\nboaster = fake_spiral_target:boast\nbroken = no_such_module:start\n"
+    lab.write(f"installed/{metadata}/entry_points.txt", f"[spiral.targets]\n{targets}")
+    folder = str(lab.path / "installed")
+    lab.monkeypatch.syspath_prepend(folder)
+    lab.apart = True  # xdist hands its workers the path that it was imported with, which is the outer run's
+    lab.monkeypatch.setenv("PYTHONPATH", folder, prepend=os.pathsep)
+    return "fake"
 
 
 @pytest.fixture

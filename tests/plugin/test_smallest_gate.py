@@ -75,11 +75,10 @@ def test_no_line_reads_as_if_equals_differed(lab, smallest):
 
 @pytest.mark.parametrize("how", ["--spiral-require=go", "spiral_require = go"])
 def test_a_condition_is_not_enough_where_go_is_required(lab, how):
-    lab.gates(
-        'latency\nlimit = "max(search) <= 120 ms"\nsamples = 1\nfidelity = "live"',
-    )
+    latency = 'limit = "max(search) <= 120 ms"\nsamples = 1'
+    lab.gates(f"latency\n{latency}", f'live-latency\n{latency}\nfidelity = "live"')
     lab.test("""
-@pytest.mark.criterion("S1.latency")
+@pytest.mark.criterion("S1.latency", "S1.live-latency")
 def test_a(spiral):
     with spiral.measure("search", unit="ms") as m:
         m.value(1.0)
@@ -165,7 +164,7 @@ def test_every_sample_is_on_disk_as_it_was_taken(lab, smallest):
 
 def test_evidence_of_a_collection_only_is_none(lab):
     lab.smallest()
-    ran = lab.run("--collect-only")
+    ran = lab.run("--spiral-evidence", "--collect-only", evidence=False)
     assert ran.bundle is None
     assert ran.status == 0
 

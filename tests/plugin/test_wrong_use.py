@@ -79,13 +79,13 @@ def test_an_ini_value_that_cannot_be_is_refused_in_one_sentence(lab, ini, words)
         ("format = 1", "format = 2", ["gates.toml:2:", "format is 2", "write `format = 1`"]),
         ("[[gate.criterion]]", "[[gate.kriterion]]", ["gates.toml", "unknown key `kriterion`", "criterion"]),
         ('owner = "@search"\n', "", ["gates.toml:3:", "`owner` is missing or empty"]),
-        ('limit = "', 'limit = ', ["gates.toml:10:", "this is no TOML"]),
+        ('limit = "', "limit = ", ["gates.toml:10:", "this is no TOML"]),
         ("confidence", 'requires = "memry >= 1 GiB"\nconfidence', ["gates.toml:12:", "'memry", "memory"]),
         ("confidence", 'requires = "memory >= "\nconfidence', ["gates.toml:12:", "memory >= "]),
     ],
 )  # fmt: skip
 def test_a_mistake_in_the_gates_file_is_told_with_file_line_and_remedy(lab, smallest, old, new, words, workers):
-    gates, test = smallest
+    gates, _test = smallest
     assert gates.count(old) == 1 or old == "confidence"
     lab.smallest()
     lab.write("gates.toml", gates.replace(old, new, 1))
@@ -177,7 +177,7 @@ def test_every_wrong_claim_is_listed(lab):
 )
 def test_a_need_that_cannot_be_evaluated_is_refused(lab, marker, words):
     lab.smallest()
-    lab.test(f'@pytest.mark.{marker}\ndef test_a(): pass\n', "test_need.py")
+    lab.test(f"@pytest.mark.{marker}\ndef test_a(): pass\n", "test_need.py")
     refused(lab.run(evidence=False), "test_need.py:2: test_a: ", *words)
 
 

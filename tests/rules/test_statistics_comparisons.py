@@ -217,6 +217,12 @@ def test_a_waiver_covers_what_is_no_worse_in_value_and_bound(observed, reason):
     assert (coverage.covered, coverage.reason) == (reason is None, reason)
 
 
+def test_a_waiver_never_covers_a_plan_that_is_not_full_whatever_failed_so_far():
+    assert cover(waived(1, 60), rate(10, 30, planned=59)).reason == "incomplete"
+    assert cover(waived(1, 60), rate(10, 30, planned=30)).covered
+    assert cover(waived(1, 60), rate(10, 30)).covered
+
+
 def test_a_waiver_of_an_upper_limit_looks_at_the_upper_bound():
     below = {"at_least": None, "at_most": Fraction("0.05")}
     accepted = waived(4, 60, **below)

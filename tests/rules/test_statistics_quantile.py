@@ -260,12 +260,14 @@ def test_a_burst_is_worth_few_samples_and_spread_exceedances_are_worth_all():
     assert estimate_dependence(spread, P95, [50] * 20).value == 1
 
 
-def test_the_sum_of_autocorrelations_is_that_of_the_definition():
-    chance = random.Random(3)
+@pytest.mark.parametrize("seed", [3, 4, 5])
+def test_the_sum_of_autocorrelations_is_that_of_the_definition(seed):
+    chance = random.Random(seed)
     values, slow = [], False
     for _ in range(300):
         slow = chance.random() < (0.6 if slow else 0.04)
         values.append(chance.random() + (5 if slow else 0))
+    values[0], values[-2:] = 9.0, [9.5, 9.6]  # the ends weigh in the sums over shifted samples
     cut = sorted(values)[math.ceil(P95 * 300) - 1]
     marks = [Fraction(value > cut) - Fraction(15, 300) for value in values]
     rho = [sum(marks[i] * marks[i + lag] for i in range(300 - lag)) for lag in range(299)]
@@ -273,6 +275,10 @@ def test_the_sum_of_autocorrelations_is_that_of_the_definition():
     positive = pairs[: next(at for at, pair in enumerate(pairs) if pair <= 0)]
     expected = max(Fraction(1), 2 * sum(positive) / rho[0] - 1)
     assert estimate_dependence(values, P95, [300]).acf == expected > 1
+
+
+def test_two_samples_are_enough_to_estimate_from():
+    assert estimate_dependence([1.0, 0.0], Fraction(1, 2), [1, 1]) == Dependence(Fraction(2), block=Fraction(2))
 
 
 def test_blocks_of_different_sizes_are_weighed():

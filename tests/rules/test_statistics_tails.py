@@ -1,6 +1,7 @@
 """Tails and bounds, against exact sums and against an independent library."""
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -172,6 +173,22 @@ def test_bounds_of_a_count_agree_with_the_library(count, risk):
     lower = chi2.ppf(float(risk), 2 * count) / 2 if count else 0.0
     assert lower_mean(count, risk) == pytest.approx(lower, rel=1e-9)
     assert upper_mean(count, risk) == pytest.approx(chi2.ppf(1 - float(risk), 2 * count + 2) / 2, rel=1e-9)
+
+
+@given(st.integers(0, 100), RISKS)
+@settings(max_examples=30, deadline=None)
+def test_bounds_of_a_count_err_outwards_by_a_few_steps_at_most(count, risk):
+    lower, upper = Fraction(lower_mean(count, risk)), Fraction(upper_mean(count, risk))
+    assert compare_lower_tail(Poisson(upper), count, risk) <= 0
+    assert compare_lower_tail(Poisson(upper - 3 * Fraction(math.ulp(upper))), count, risk) > 0
+    if count:
+        assert compare_upper_tail(Poisson(lower), count, risk) <= 0
+        assert compare_upper_tail(Poisson(lower + Fraction(count, 2**51)), count, risk) > 0
+
+
+def test_the_upper_bound_of_no_event_is_the_float_above_the_logarithm():
+    upper = upper_mean(0, A_TWENTIETH)
+    assert Decimal(math.nextafter(upper, 0)) < Decimal(20).ln() < Decimal(upper)
 
 
 @pytest.mark.parametrize("risk", [Fraction(1, 2), Fraction(7, 10), Fraction(999, 1000)])

@@ -4,8 +4,8 @@ import pytest
 
 from pytest_spiral.profiles.probe import probe
 from spiral_sandbox.sonic.errors import StreamError
-from spiral_sandbox.sonic.service import NullDevice, SonicService
 from spiral_sandbox.sonic.flaws import Flaw
+from spiral_sandbox.sonic.service import NullDevice, SonicService
 
 
 def rehearse(folder, device):
@@ -16,7 +16,7 @@ def rehearse(folder, device):
 def test_a_machine_without_a_sound_device_says_so(tmp_path):
     if probe("audio.playback").state == "present":
         pytest.skip("this machine has a sound device")
-    with pytest.raises(StreamError, match="audio device|no sound device"):
+    with pytest.raises(StreamError, match=r"audio device|no sound device"):
         rehearse(tmp_path, "default")
 
 

@@ -1,6 +1,6 @@
 """Judging: a pure function from the bar and the evidence to verdicts, decisions and debts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -8,7 +8,7 @@ from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Gate, GateCard, Plan
 from pytest_spiral.model.judgement import CriterionVerdict, Debt, GateDecision, Judgement, StageDecision
 from pytest_spiral.model.verdict import Decision, Verdict
-from pytest_spiral.rules.combine import combine, combine_stage
+from pytest_spiral.rules.combine import Standing, combine, combine_stage
 from pytest_spiral.rules.judge.context import make_context
 from pytest_spiral.rules.judge.criterion import judge_criterion
 from pytest_spiral.rules.statistics import WORST_FIRST, Qualifier
@@ -28,7 +28,7 @@ def judge(evidence: Evidence) -> Judgement:
     decisions = tuple(_decide(gate, verdicts, evidence, partial=partial) for gate in gates)
     whole = () if evidence.bundle.scope.gates else gates  # a stage is decided by all of its gates or not at all
     stages = _stages(whole, decisions, verdicts, partial=partial)
-    decision = None if partial else combine_stage([one.decision for one in decisions if one.decision is not None])
+    decision = None if partial else combine_stage([*_not_there(evidence), *_decided(decisions)])
     return Judgement(
         run=evidence.bundle.run,
         plan=evidence.bundle.plan,
@@ -47,7 +47,7 @@ def judge(evidence: Evidence) -> Judgement:
 
 
 def scope_of(evidence: Evidence) -> tuple[Gate, ...]:
-    """The gates that this run set out to decide: those named, else those of the selected tests."""
+    """The gates that this run set out to decide: those named, else those of which the inventory or a record tells."""
     scope, plan = evidence.bundle.scope, evidence.plan
     if scope.gates or scope.stages:
         return tuple(
@@ -55,18 +55,48 @@ def scope_of(evidence: Evidence) -> tuple[Gate, ...]:
             for gate in plan.gates
             if (not scope.gates or gate.id in scope.gates) and (not scope.stages or gate.stage in scope.stages)
         )
-    claimed = {name.partition(".")[0] for item in evidence.inventory.items if item.selected for name in item.criteria}
+    claimed = {name.partition(".")[0] for name in _told(evidence)}
     return tuple(gate for gate in plan.gates if gate.id in claimed)
+
+
+def _told(evidence: Evidence) -> Iterator[str]:
+    """Every criterion that a selected test or any record names: taking one of them away takes no gate out of scope."""
+    for item in evidence.inventory.items:
+        yield from item.criteria if item.selected else ()
+    yield from (name for one in evidence.tests for name in one.criteria)
+    yield from (name for one in evidence.measurements for name in one.criteria)
+    yield from (name for one in evidence.runs_opened for name in one.criteria)
+    yield from (one.control for one in evidence.controls_opened)
+
+
+def _not_there(evidence: Evidence) -> tuple[Decision, ...]:
+    """A stage or gate that was named, and of which the plan has nothing, can be decided on nothing."""
+    scope, plan = evidence.bundle.scope, evidence.plan
+    missing = set(scope.gates) - {gate.id for gate in plan.gates}
+    missing |= set(scope.stages) - {gate.stage for gate in plan.gates}
+    return (Decision.NOT_EVALUABLE,) if missing else ()
+
+
+def _decided(decisions: Iterable[GateDecision]) -> list[Decision]:
+    return [one.decision for one in decisions if one.decision is not None]
 
 
 def _guarded(verdicts: list[CriterionVerdict], plan: Plan) -> list[CriterionVerdict]:
     """A control that did not fail makes the criterion it guards invalid: its check was shown to be blind."""
-    blind = {
-        criterion.control.of: one
-        for one in verdicts
-        if (criterion := plan.criterion(one.id)).control is not None and one.reason == "control-did-not-fail"
-    }
+    found = {one.id: one for one in verdicts}
+    blind: dict[str, CriterionVerdict] = {}
+    for one in verdicts:
+        rule = plan.criterion(one.id).control
+        if rule is not None and rule.of in found and _is_blind(one, found[rule.of]):
+            blind[rule.of] = one
     return [_invalid(one, blind[one.id]) if one.id in blind else one for one in verdicts]
+
+
+def _is_blind(control: CriterionVerdict, guarded: CriterionVerdict) -> bool:
+    """Whether the control shows nothing; one that is advisory blocks nothing by itself, so it must pass."""
+    if control.level == "advisory" and guarded.level == "blocker":
+        return control.verdict is not Verdict.PASS
+    return control.reason == "control-did-not-fail"
 
 
 def _invalid(one: CriterionVerdict, control: CriterionVerdict) -> CriterionVerdict:
@@ -75,6 +105,7 @@ def _invalid(one: CriterionVerdict, control: CriterionVerdict) -> CriterionVerdi
         verdict=Verdict.INVALID,
         reason="control-did-not-fail",
         sentence=f"its control {control.id} did not fail, so this check could not have failed: {control.sentence}",
+        requirement="",
         cause="",
     )
 
@@ -88,7 +119,7 @@ def _decide(gate: Gate, verdicts: list[CriterionVerdict], evidence: Evidence, *,
     capped = tuple(one.id for one in blockers if Qualifier.SIMPLE_ACCEPTANCE in one.qualifiers)
     cards: dict[str, GateCard] = {card.id: card for card in evidence.bundle.gates}
     card = cards.get(gate.id)
-    decision = None if partial else combine([one.verdict for one in blockers], capped=bool(capped))
+    decision = None if partial else combine(map(_standing, blockers), capped=bool(capped))
     return GateDecision(
         id=gate.id,
         title=card.title if card else "",
@@ -99,12 +130,18 @@ def _decide(gate: Gate, verdicts: list[CriterionVerdict], evidence: Evidence, *,
     )
 
 
+def _standing(one: CriterionVerdict) -> Standing:
+    """A pass below the fidelity asked for is a pass, on a lesser subject; anything else is what it is."""
+    below = one.verdict is Verdict.ENVIRONMENT_LIMITED and one.original is Verdict.PASS
+    return Standing(one.original if below else one.verdict, below_fidelity=below)
+
+
 def _stages(
     gates: tuple[Gate, ...], decisions: tuple[GateDecision, ...], verdicts: list[CriterionVerdict], *, partial: bool
 ) -> tuple[StageDecision, ...]:
     found = []
     for stage in dict.fromkeys(gate.stage for gate in gates if gate.stage):
-        own = [one.decision for one in decisions if one.stage == stage and one.decision is not None]
+        own = _decided(one for one in decisions if one.stage == stage)
         blockers = [one for gate in gates if gate.stage == stage for one in _blockers(gate, verdicts)]
         standing = [one for one in blockers if one.verdict not in (Verdict.PASS, Verdict.INAPPLICABLE)]
         weakest = min(standing, key=lambda one: WORST_FIRST.index(one.verdict), default=None)

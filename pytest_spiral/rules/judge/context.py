@@ -1,69 +1,103 @@
 """The evidence, indexed once, as judging a criterion needs it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pytest_spiral.model.evidence import Evidence, InventoryItem
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.profile import Fact
-from pytest_spiral.model.record import RunOpened, SubjectSeen, Test
+from pytest_spiral.model.record import ControlOpened, RunOpened, SubjectSeen, Test
 from pytest_spiral.rules.facts import all_facts
+
+_Record = TypeVar("_Record")
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Evidence by criterion, test and run."""
+    """Evidence by criterion, test and run.
+
+    `told` are the tests of which any record says that they prove a criterion, collected or not.
+    """
 
     evidence: Evidence
     items: Mapping[str, tuple[InventoryItem, ...]]
-    tests: Mapping[str, Test]
+    told: Mapping[str, tuple[str, ...]]
+    tests: Mapping[str, tuple[Test, ...]]
     measured: Mapping[str, tuple[Measurement, ...]]
     controlled: Mapping[str, tuple[Measurement, ...]]
+    controls: Mapping[str, tuple[ControlOpened, ...]]
     runs: Mapping[str, tuple[RunOpened, ...]]
     closed: frozenset[str]
     facts: Mapping[str, Fact]
     subjects: Mapping[str, tuple[SubjectSeen, ...]]
     crashed: frozenset[str]
 
+    def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
+        """What was measured for a criterion; for a control, what was measured under its fault."""
+        source = self.measured if criterion.control is None else self.controlled
+        return source.get(criterion.id, ())
+
     def delivered(self, test: str, criterion: Criterion) -> bool:
-        """Whether a test had begun to measure for a criterion, or for its control."""
-        own = self.measured.get(criterion.id, ()) + self.controlled.get(criterion.id, ())
-        return any(one.test == test for one in own)
+        """Whether a test had begun to measure for a criterion."""
+        return any(one.test == test for one in self.own(criterion))
+
+    def selected(self, criterion: Criterion) -> tuple[InventoryItem, ...]:
+        """The tests that were collected for a criterion, and selected."""
+        return tuple(item for item in self.items.get(criterion.id, ()) if item.selected)
+
+    def came_to_its_end(self, test: str) -> bool:
+        """Whether every record of a test says that nothing was raised in it, and there is one."""
+        records = self.tests.get(test, ())
+        return bool(records) and not any(record.raised for record in records)
+
+    @property
+    def stray_runs(self) -> frozenset[str]:
+        """Runs that were closed and that no record opens: nobody can tell whose they were."""
+        opened = {one.run for one in self.evidence.runs_opened}
+        return frozenset(one.run for one in self.evidence.runs_closed) - opened
+
+    @property
+    def clock_trusted(self) -> bool:
+        """Whether durations were taken on a clock that nobody sets: this machine's, or one that the target vouches for."""
+        target = self.evidence.bundle.target
+        return not target.name or target.facts.get("clock.trusted") is True
 
 
 def make_context(evidence: Evidence) -> Context:
     """Index the evidence."""
-    items: dict[str, list[InventoryItem]] = defaultdict(list)
-    for item in evidence.inventory.items:
-        for name in item.criteria:
-            items[name].append(item)
-    measured: dict[str, list[Measurement]] = defaultdict(list)
-    controlled: dict[str, list[Measurement]] = defaultdict(list)
-    for one in evidence.measurements:
-        if one.control:
-            controlled[one.control].append(one)
-        else:
-            for name in one.criteria:
-                measured[name].append(one)
-    runs: dict[str, list[RunOpened]] = defaultdict(list)
-    for opened in evidence.runs_opened:
-        for name in opened.criteria:
-            runs[name].append(opened)
-    subjects: dict[str, list[SubjectSeen]] = defaultdict(list)
-    for seen in evidence.subjects:
-        if not seen.control:
-            subjects[seen.subject].append(seen)
+    plain = [one for one in evidence.measurements if not one.control]
+    aside = [one for one in evidence.measurements if one.control]
     return Context(
         evidence=evidence,
-        items={name: tuple(found) for name, found in items.items()},
-        tests={test.id: test for test in evidence.tests},
-        measured={name: tuple(found) for name, found in measured.items()},
-        controlled={name: tuple(found) for name, found in controlled.items()},
-        runs={name: tuple(found) for name, found in runs.items()},
+        items=_grouped((name, item) for item in evidence.inventory.items for name in item.criteria),
+        told=_told(evidence),
+        tests=_grouped((test.id, test) for test in evidence.tests),
+        measured=_grouped((name, one) for one in plain for name in one.criteria),
+        controlled=_grouped((one.control, one) for one in aside),
+        controls=_grouped((one.control, one) for one in evidence.controls_opened),
+        runs=_grouped((name, run) for run in evidence.runs_opened for name in run.criteria),
         closed=frozenset(one.run for one in evidence.runs_closed if one.outcome == "closed"),
         facts=all_facts(evidence.bundle.profile, evidence.facts, evidence.bundle.target),
-        subjects={name: tuple(found) for name, found in subjects.items()},
+        subjects=_grouped((seen.subject, seen) for seen in evidence.subjects if not seen.control),
         crashed=frozenset(one.test for one in evidence.crashes),
     )
+
+
+def _grouped(pairs: Iterable[tuple[str, _Record]]) -> dict[str, tuple[_Record, ...]]:
+    found: dict[str, list[_Record]] = defaultdict(list)
+    for name, record in pairs:
+        found[name].append(record)
+    return {name: tuple(records) for name, records in found.items()}
+
+
+def _told(evidence: Evidence) -> dict[str, tuple[str, ...]]:
+    """Criterion → tests that a record of any kind ties to it, each once, in order of appearance."""
+    pairs: list[tuple[str, str]] = [(name, test.id) for test in evidence.tests for name in test.criteria]
+    for one in evidence.measurements:
+        pairs += [(name, one.test) for name in ((one.control,) if one.control else one.criteria)]
+    pairs += [(name, run.test) for run in evidence.runs_opened for name in run.criteria]
+    pairs += [(one.control, one.test) for one in evidence.controls_opened]
+    return {name: tuple(dict.fromkeys(tests)) for name, tests in _grouped(pairs).items()}

@@ -1,6 +1,7 @@
 """One reason why a criterion is not simply passed, with its place in the order of reasons."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics import WORST_FIRST
@@ -14,7 +15,7 @@ class Finding:
     reason: str
     sentence: str
     requirement: str = ""
-    cause: str = ""
+    cause: Literal["", "environment", "hardware"] = ""
 
 
 def worst(findings: list[Finding]) -> Finding | None:

@@ -1,7 +1,7 @@
 """Judging one limit on one population."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
@@ -12,9 +12,11 @@ import msgspec
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.criteria import CONFIDENT
 from pytest_spiral.rules.judge.population import (
     Population,
     PopulationError,
+    block_sizes,
     counted,
     events,
     failures,
@@ -22,6 +24,7 @@ from pytest_spiral.rules.judge.population import (
     numbers,
     open_loop,
     outcomes,
+    same,
 )
 from pytest_spiral.rules.judge.sentences import limit_note, limit_sentence
 from pytest_spiral.rules.limits import bound_of
@@ -30,6 +33,7 @@ from pytest_spiral.rules.statistics import (
     Qualifier,
     Reason,
     Timing,
+    independence_note,
     judge_count,
     judge_elapsed,
     judge_equality,
@@ -46,12 +50,12 @@ _PICTURE_POINTS = 200
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A limit to be judged: its criterion, the population, and what the target states of itself."""
+    """A limit to be judged: its criterion, the population, and whether time passed on a clock that nobody sets."""
 
     criterion: Criterion
     limit: Limit
     population: Population
-    facts: Mapping[str, Any]
+    trusted: bool
 
 
 def confidence_of(criterion: Criterion) -> Fraction | None:
@@ -59,10 +63,13 @@ def confidence_of(criterion: Criterion) -> Fraction | None:
     return None if criterion.confidence in (None, "none") else Fraction(Decimal(criterion.confidence))
 
 
-def judge_limit(criterion: Criterion, limit: Limit, population: Population, facts: Mapping[str, Any]) -> LimitVerdict:
-    """Judge a limit on a population: never raises; what cannot be judged is invalid and says why."""
+def judge_limit(criterion: Criterion, limit: Limit, population: Population, *, trusted: bool) -> LimitVerdict:
+    """Judge a limit on a population; what cannot be judged is invalid and says why.
+
+    `trusted` says that durations were taken on a clock that nobody sets.
+    """
     try:
-        judged = _JUDGES[limit.statistic](Case(criterion, limit, population, facts))
+        judged = _judge_of(limit)(Case(criterion, limit, population, trusted))
     except PopulationError as error:
         return LimitVerdict(
             limit=limit.text,
@@ -74,6 +81,12 @@ def judge_limit(criterion: Criterion, limit: Limit, population: Population, fact
             where=population.where,
         )
     return limit_verdict(criterion, limit, judged, population)
+
+
+def _judge_of(limit: Limit) -> Callable[[Case], Judged]:
+    if limit.statistic not in _JUDGES:
+        raise PopulationError("unknown-statistic", f"no rule judges {limit.statistic}")
+    return _JUDGES[limit.statistic]
 
 
 def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population: Population) -> LimitVerdict:
@@ -95,7 +108,7 @@ def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population
         warm_up=sum(one.warm for one in samples),
         failed=failures(one for one in samples if not one.warm),
         margin=_margin(judged),
-        confidence=criterion.confidence or "",
+        confidence=criterion.confidence or "" if limit.statistic in CONFIDENT else "",
         where=population.where,
         qualifiers=qualifiers,
         picture=_picture(limit, population),
@@ -176,13 +189,14 @@ def _quantile(case: Case) -> Judged:
     unit = limit.unit or ""
     timed = any(one.ns is not None for one in samples)
     resolution = convert(Fraction(measurement.resolution_ns), "ns", unit) if timed else Fraction(0)
+    blocks = block_sizes(samples, measurement) if criterion.blocks else None
     judged = judge_quantile_values(
         numbers(samples, measurement, unit),
         Fraction(Decimal(limit.quantile or "0")),
         **_directed(limit, bound_of(limit)),
         confidence=confidence_of(criterion),
         planned=criterion.plan_of(limit),
-        timing=Timing(resolution, None, criterion.sampling == "open-loop", open_loop(samples)),
+        timing=Timing(resolution, blocks, criterion.sampling == "open-loop", open_loop(samples)),
     )
     return _in_blocks(criterion, judged, len({one.block for one in samples if one.block is not None}))
 
@@ -197,13 +211,17 @@ def _in_blocks(criterion: Criterion, judged: Judged, blocks: int) -> Judged:
 def _rate(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
     hits, total = outcomes(counted(population.first, criterion, limit), population.first)
-    return judge_rate(
+    judged = judge_rate(
         hits,
         total,
         **_directed(limit, bound_of(limit, "1")),
         confidence=confidence_of(criterion),
         planned=criterion.plan_of(limit),
     )
+    if judged.verdict is Verdict.INVALID:
+        return judged
+    failed = hits if limit.comparison == "<=" else total - hits
+    return replace(judged, qualifiers=(*judged.qualifiers, *independence_note(failed)))
 
 
 def _mean(case: Case) -> Judged:
@@ -257,7 +275,7 @@ def _duration(case: Case) -> Judged:
     if len(found) != 1 or not math.isfinite(found[0]):
         raise PopulationError("no-single-duration", f"{measurement.name} is one duration, and {len(found)} were taken")
     uncertainty = convert(Fraction(measurement.resolution_ns), "ns", limit.unit or "s")
-    trusted = case.facts.get("clock.trusted", True) is not False
+    trusted = case.trusted and measurement.clock != "virtual"
     return judge_elapsed(found[0], uncertainty, **_directed(limit, bound_of(limit)), trusted=trusted)
 
 
@@ -268,12 +286,12 @@ def _equal(case: Case) -> Judged:
         raise PopulationError(
             "one-sided", f"{' and '.join(missing)} was never measured, so there is nothing to compare"
         )
-    left, right = (items(one) for one in population.measurements)
+    left, right = (items(counted(one, criterion, limit), one) for one in population.measurements)
     if not left and not right:
         return Judged(Verdict.INVALID, Reason.EMPTY)
     names = set(left) | set(right)
     both = set(left) & set(right)
-    equal = sum(left[name] == right[name] and type(left[name]) is type(right[name]) for name in both)
+    equal = sum(same(left[name], right[name]) for name in both)
     listed = max(len(names), criterion.plan_of(limit) or 0)
     if listed > (_planned(criterion, limit, len(names)) or 0):
         return Judged(Verdict.INVALID, Reason.MORE_THAN_PLANNED, samples=len(names), planned=criterion.plan_of(limit))

@@ -4,9 +4,11 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.measurement import Measurement, Sample
+from pytest_spiral.rules.statistics.arguments import exact
 from pytest_spiral.rules.units import UnitError, convert
 
 
@@ -53,15 +55,37 @@ def populations(limit: Limit, measurements: Iterable[Measurement]) -> tuple[Popu
     )
 
 
+def in_order(measurement: Measurement) -> bool:
+    """Whether samples are numbered from 0 without a gap: none is missing between two others."""
+    return all(one.n == number for number, one in enumerate(measurement.samples))
+
+
 def counted(measurement: Measurement, criterion: Criterion, limit: Limit) -> tuple[Sample, ...]:
-    """The samples without warm-up, which must be as long as declared (a limit with its own plan has none)."""
+    """The samples without warm-up, which must be as long as declared (a limit with its own plan has none).
+
+    Warm-up comes first, in the whole or in its block: a sample cannot be called warm-up after others were taken.
+    """
     warm = sum(one.warm for one in measurement.samples)
     declared = criterion.warm_up if limit.samples is None else 0
     if warm != declared and measurement.samples:
         raise PopulationError(
             "warm-up-differs", f"{warm} warm-up samples of {measurement.name}, where {declared} are declared"
         )
+    begun: set[int | None] = set()
+    for one in measurement.samples:
+        if one.warm and one.block in begun:
+            raise PopulationError("warm-up-late", f"sample {one.n} of {measurement.name} is warm-up after others")
+        if not one.warm:
+            begun.add(one.block)
     return tuple(one for one in measurement.samples if not one.warm)
+
+
+def block_sizes(samples: Iterable[Sample], measurement: Measurement) -> tuple[int, ...]:
+    """How many samples each block of fresh connections has, in the order taken; PopulationError where blocks mix."""
+    found = [(block, len(list(group))) for block, group in groupby(samples, key=lambda one: one.block)]
+    if len({block for block, _ in found}) != len(found):
+        raise PopulationError("blocks-mixed", f"samples of {measurement.name} go back to a block that was over")
+    return tuple(size for _, size in found)
 
 
 def numbers(samples: Iterable[Sample], measurement: Measurement, unit: str) -> list[Fraction | float]:
@@ -83,7 +107,7 @@ def _scale(unit: str, into: str, measurement: Measurement) -> _Scale:
     def scaled(number: float) -> Fraction:
         if factor is None:
             raise PopulationError("wrong-unit", f"{measurement.name} is in {unit or 'no unit'}, not in {into}")
-        return Fraction(number) * factor
+        return exact(number) * factor
 
     return scaled
 
@@ -136,17 +160,34 @@ def events(samples: Iterable[Sample], measurement: Measurement) -> tuple[int, Fr
         if one.count is None or one.exposure is None:
             raise PopulationError("wrong-kind", f"sample {one.n} of {measurement.name} does not count")
         total += one.count
-        exposure += Fraction(one.exposure)
+        exposure += exact(one.exposure)
     return total, exposure
 
 
-def items(measurement: Measurement) -> dict[str, object]:
+def items(samples: Iterable[Sample], measurement: Measurement) -> dict[str, object]:
     """Listed items and what this side says of each; PopulationError for another kind, or an item listed twice."""
     found: dict[str, object] = {}
-    for one in measurement.samples:
+    for one in samples:
         if one.item is None:
             raise PopulationError("wrong-kind", f"sample {one.n} of {measurement.name} is no listed item")
         if one.item in found:
             raise PopulationError("item-twice", f"{measurement.name} lists {one.item!r} twice")
         found[one.item] = one.seen
     return found
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two sides of an `equal(a, b)` say the same, as JSON means it (RFC 8785).
+
+    `1` and `1.0` are one number. `true` is not `1`, a text is not the number that it spells, `null` is not a missing
+    key, and the order of an object's keys means nothing. What is not a number equals nothing, not even itself.
+    """
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        return one == other
+    return type(one) is type(other) and one == other

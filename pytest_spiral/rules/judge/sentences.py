@@ -6,7 +6,7 @@ from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.figures import format_number
-from pytest_spiral.rules.judge.population import Population, PopulationError, items
+from pytest_spiral.rules.judge.population import Population, PopulationError, items, same
 from pytest_spiral.rules.statistics import Judged, Qualifier, Reason
 from pytest_spiral.rules.units import parse_quantity
 
@@ -16,6 +16,7 @@ _REASONS = {
     Reason.POINT_SHORT: "the figure misses the limit and its bound does not rule it out",
     Reason.CANNOT_PASS: "no completion of the plan can pass",
     Reason.TOO_FEW: "so few samples can prove nothing",
+    Reason.TOO_FEW_INDEPENDENT: "samples hang together so much that they are worth too few independent ones",
     Reason.TOO_FEW_BLOCKS: "fewer blocks of fresh connections than declared",
     Reason.RESOLUTION: "the clock is too coarse to tell",
     Reason.RUN_NOT_PROVEN: "a run of the row does not pass alone",
@@ -52,6 +53,9 @@ def limit_note(criterion: Criterion, limit: Limit, judged: Judged, population: P
         notes.append("response time (open loop)" if criterion.sampling == "open-loop" else "service time (closed loop)")
     if limit.statistic == "equal":
         notes.append(_differing(population))
+    worth = dict(judged.shown).get("samples_effective")
+    if Qualifier.DEPENDENT in judged.qualifiers and worth is not None:
+        notes.append(f"worth {worth} independent samples")
     if Qualifier.INDEPENDENCE_ASSUMED in judged.qualifiers:
         notes.append("independence assumed")
     return "; ".join(note for note in notes if note)
@@ -73,11 +77,11 @@ def _differing(population: Population) -> str:
     if len(population.measurements) != 2:
         return ""
     try:
-        left, right = (items(one) for one in population.measurements)
+        left, right = (items(one.samples, one) for one in population.measurements)
     except PopulationError:
         return ""
-    absent = object()
-    names = sorted(name for name in {**left, **right} if left.get(name, absent) != right.get(name, absent))
+    both = left.keys() & right.keys()
+    names = sorted(name for name in {**left, **right} if name not in both or not same(left[name], right[name]))
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

@@ -1,6 +1,6 @@
 """What the claiming tests' own ends say about a criterion: nothing is read from a claim, and nothing softens an end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pytest_spiral.model.evidence import InventoryItem
 from pytest_spiral.model.gate import Criterion
@@ -8,7 +8,7 @@ from pytest_spiral.model.record import Test
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import Finding
-from pytest_spiral.rules.requirements import evaluate, parse_requirement
+from pytest_spiral.rules.judge.needs import judge_kept_back
 
 _NOT_RUN = {
     "skip": ("skipped", "was skipped without a declared requirement"),
@@ -21,40 +21,78 @@ _NOT_RUN = {
 
 
 def judge_tests(criterion: Criterion, context: Context) -> list[Finding]:
-    """Findings from how the claiming tests ended; empty where all of them simply came to their end."""
+    """Findings from how the claiming tests ended; empty where all of them simply came to their end.
+
+    Every record of a test counts, so that running it again softens nothing.
+    """
     items = context.items.get(criterion.id, ())
-    selected = [item for item in items if item.selected]
+    selected = context.selected(criterion)
+    findings = list(_uncollected(criterion, context))
+    if context.evidence.inventory.errors:
+        broken = ", ".join(context.evidence.inventory.errors[:3])
+        findings.append(Finding(Verdict.NOT_RUN, "collection-error", f"tests could not be collected: {broken}"))
     if not items:
-        return [Finding(Verdict.NOT_RUN, "no-tests", "no collected test claims it")]
-    if not selected:
-        return [Finding(Verdict.NOT_RUN, "deselected", f"{_tests(len(items))} deselected")]
-    return [found for item in selected for found in _judge_test(item, criterion, context)]
+        findings.append(Finding(Verdict.NOT_RUN, "no-tests", "no collected test claims it"))
+    elif not selected:
+        findings.append(Finding(Verdict.NOT_RUN, "deselected", f"{_tests(len(items))} deselected"))
+    return findings + [found for item in selected for found in _judge_test(item, criterion, context)]
+
+
+def judge_deliveries(criterion: Criterion, context: Context) -> Iterator[Finding]:
+    """Each claiming test that came to its end has delivered something, and left no measurement half done."""
+    for one in context.own(criterion):
+        if (one.raised or not one.closed) and context.came_to_its_end(one.test):
+            why = f"an exception left it ({one.raised})" if one.raised else "it was never closed"
+            yield Finding(Verdict.INVALID, "measurement-broken", f"{one.name} of {_name(one.test)}: {why}")
+    if by_outcome(criterion):
+        return
+    for item in context.selected(criterion):
+        if context.came_to_its_end(item.id) and not context.delivered(item.id, criterion):
+            yield Finding(Verdict.NOT_RUN, "not-delivered", f"{_name(item.id)} came to its end and delivered nothing")
+
+
+def by_outcome(criterion: Criterion) -> bool:
+    """Whether the criterion is proven by its tests' outcomes and by nothing that they measure."""
+    return [limit.statistic for limit in criterion.limits] == ["all-pass"]
 
 
 def _tests(number: int) -> str:
     return "its test was" if number == 1 else f"its {number} tests were"
 
 
+def _name(test: str) -> str:
+    return test.rpartition("::")[2]
+
+
+def _uncollected(criterion: Criterion, context: Context) -> Iterator[Finding]:
+    """A record of a test that was not collected and selected for this criterion: then something was taken away."""
+    known = {item.id for item in context.selected(criterion)}
+    for test in context.told.get(criterion.id, ()):
+        if test not in known:
+            yield Finding(Verdict.INVALID, "uncollected", f"{_name(test)} tells of it and was not collected for it")
+
+
 def _judge_test(item: InventoryItem, criterion: Criterion, context: Context) -> Iterable[Finding]:
-    test = context.tests.get(item.id)
-    name = item.id.rpartition("::")[2]
-    if test is None or item.id in context.crashed:
-        what = "was running when its process died" if item.id in context.crashed else "was never reached"
-        code = "crashed" if item.id in context.crashed else "not-reached"
-        yield Finding(Verdict.NOT_RUN, code, f"{name} {what}")
-    elif test.raised == "limited":
-        yield from _limited(item, test, context)
+    records = context.tests.get(item.id, ())
+    if item.id in context.crashed:
+        yield Finding(Verdict.NOT_RUN, "crashed", f"{_name(item.id)} was running when its process died")
+    elif not records:
+        yield Finding(Verdict.NOT_RUN, "not-reached", f"{_name(item.id)} was never reached")
+    for record in records:
+        yield from _judge_end(record, item, criterion, context)
+
+
+def _judge_end(test: Test, item: InventoryItem, criterion: Criterion, context: Context) -> Iterable[Finding]:
+    name = _name(test.id)
+    if test.raised == "limited":
+        yield judge_kept_back(item, criterion, context)
     elif test.raised in _NOT_RUN:
         code, what = _NOT_RUN[test.raised]
         yield Finding(Verdict.NOT_RUN, code, f"{name} {what}{_why(test)}")
-    elif test.raised and _by_outcome(criterion):
+    elif test.raised and by_outcome(criterion):
         yield Finding(Verdict.FAIL, "test-failed", f"{name} failed{_why(test)}")
     elif test.raised:
         yield _raised(name, test, measured=context.delivered(item.id, criterion))
-
-
-def _by_outcome(criterion: Criterion) -> bool:
-    return [limit.statistic for limit in criterion.limits] == ["all-pass"]
 
 
 def _raised(name: str, test: Test, *, measured: bool) -> Finding:
@@ -66,24 +104,6 @@ def _raised(name: str, test: Test, *, measured: bool) -> Finding:
     return Finding(Verdict.INVALID, "raised-after-measuring", f"{name} broke after measuring{_why(test)}")
 
 
-def _limited(item: InventoryItem, test: Test, context: Context) -> Iterable[Finding]:
-    """The needs are judged again from the recorded facts: a test that was kept back without an unmet need is a fault."""
-    outcomes = [(text, evaluate(parse_requirement(text), context.facts)) for text in item.needs]
-    unmet = [(text, outcome) for text, outcome in outcomes if outcome.state == "unmet"]
-    unknown = [(text, outcome) for text, outcome in outcomes if outcome.state == "unknown"]
-    if unmet:
-        text, outcome = unmet[0]
-        yield Finding(Verdict.ENVIRONMENT_LIMITED, "requirement", outcome.reason, text, outcome.cause or "environment")
-    elif unknown:
-        text, outcome = unknown[0]
-        sentence = f"the requirement {text} cannot be evaluated: {outcome.reason}"
-        yield Finding(Verdict.NOT_RUN, "requirement-unknown", sentence, text)
-    else:
-        yield Finding(
-            Verdict.INVALID, "limited-without-need", f"{test.id} was kept from running, and the facts meet its needs"
-        )
-
-
 def _why(test: Test) -> str:
-    text = " ".join(test.why.split()).removeprefix("blocked: ")
+    text = " ".join(test.why.split())
     return f" ({text[:160]})" if text else ""

@@ -1,0 +1,233 @@
+"""What a criterion must state so that it can be judged at all, and so that it can both pass and fail.
+
+The gates reader tells these faults with file and line. The verifier holds a bundle's plan against them too: a plan
+that no reader would have taken is not a bar.
+"""
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+import msgspec
+
+from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
+from pytest_spiral.rules.limits import LimitError, bound_of, parse_limit
+from pytest_spiral.rules.requirements import RequirementError, parse_requirement
+from pytest_spiral.rules.statistics.quantile import LEAST_BLOCKS
+from pytest_spiral.rules.statistics.zones import Bar
+from pytest_spiral.rules.units import UnitError, convert, parse_quantity
+
+CONFIDENT: Final = ("rate", "quantile", "mean")
+"""Statistics whose verdict rests on a confidence."""
+
+_PLANNED: Final = (*CONFIDENT, "failures", "min", "max", "equal", "all-pass")
+_LISTED: Final = ("failures", "min", "max", "equal")
+_MOST_SAMPLES: Final = 10_000_000
+
+
+class Fault(NamedTuple):
+    """What is wrong with a criterion: at which key (empty: as a whole), in a sentence, and what to write instead."""
+
+    key: str
+    problem: str
+    remedy: str
+
+
+def criterion_faults(criterion: Criterion) -> Iterator[Fault]:
+    """Everything that keeps a criterion from being judged, in the order in which it should be mended."""
+    yield from _kind(criterion)
+    yield from _plan(criterion)
+    yield from _confidence(criterion)
+    yield from _idle(criterion)
+    for limit in criterion.limits:
+        yield from _margin(criterion, limit)
+        yield from _provable(criterion, limit)
+
+
+def control_faults(gate: Gate) -> Iterator[tuple[int, Fault]]:
+    """(position, fault) of controls that guard nothing which they could show to be blind."""
+    known = {one.id: one for one in gate.criteria}
+    measured = [one.id for one in gate.criteria if any(limit.measurements for limit in one.limits)]
+    for at, one in enumerate(gate.criteria):
+        if one.control is None:
+            continue
+        guarded = known.get(one.control.of)
+        if guarded is None or guarded.id not in measured:
+            what = f"which is no criterion of {gate.id} with a limit on a measurement"
+            names = ", ".join(measured) or "a criterion with a limit"
+            yield at, Fault("control", f"{one.id} controls {one.control.of!r}, {what}.", f"name one of {names}")
+        elif one.level == "advisory" and guarded.level == "blocker":
+            problem = f"{one.id} is advisory, and {guarded.id}, which it controls, is a blocker."
+            yield at, Fault("level", problem, 'remove `level = "advisory"` from the control')
+
+
+def plan_faults(plan: Plan) -> tuple[str, ...]:
+    """Why a plan is no bar, each as a sentence; empty where the gates reader would have taken it."""
+    found = []
+    names = [one.id for one in plan.criteria()]
+    found += [f"{name} stands twice." for name in sorted({name for name in names if names.count(name) > 1})]
+    for gate in plan.gates:
+        found += [f"{one.id} does not belong to gate {gate.id}." for one in gate.criteria if one.gate != gate.id]
+        found += [fault.problem for _, fault in control_faults(gate)]
+        for criterion in gate.criteria:
+            unread = list(_unread(criterion))
+            found += unread or [fault.problem for fault in criterion_faults(criterion)]
+    return tuple(found)
+
+
+def _kind(criterion: Criterion) -> Iterator[Fault]:
+    """A criterion is proven in exactly one way: by limits, as a control, by examination; planned ones may wait."""
+    ways = [bool(criterion.limits), criterion.control is not None, criterion.method == "examine"]
+    if sum(ways) > 1 or (sum(ways) == 0 and not criterion.planned):
+        yield Fault(
+            "",
+            f'{criterion.id} must have exactly one of `limit`, `control` and `method = "examine"`.',
+            'write for instance `limit = "p95(search) <= 120 ms"`',
+        )
+    if criterion.tests and [limit.statistic for limit in criterion.limits] != ["all-pass"]:
+        yield Fault("tests", f"{criterion.id} binds tests, so its limit is all-pass.", 'write `limit = "all-pass"`')
+
+
+def _plan(criterion: Criterion) -> Iterator[Fault]:
+    for limit in criterion.limits:
+        samples = criterion.plan_of(limit)
+        if samples is None and limit.statistic in _PLANNED:
+            yield Fault("limit", f"{criterion.id} says not how many samples.", "add `samples = 100`")
+        if samples is not None and not 1 <= samples <= _MOST_SAMPLES:
+            yield Fault("samples", f"{criterion.id} plans {samples} samples.", f"plan 1 to {_MOST_SAMPLES}")
+    if "count" in _statistics(criterion) and criterion.exposure is None:
+        yield Fault("limit", f"{criterion.id} counts, and says not over how much.", 'add `exposure = "20 s"`')
+    if 0 < criterion.blocks < LEAST_BLOCKS:
+        problem = f"{criterion.id} has {criterion.blocks} blocks, and dependence shows in {LEAST_BLOCKS} at the least."
+        yield Fault("blocks", problem, f"take at least {LEAST_BLOCKS}")
+
+
+def _confidence(criterion: Criterion) -> Iterator[Fault]:
+    wants = bool(_statistics(criterion) & set(CONFIDENT))
+    if wants and criterion.confidence is None:
+        yield Fault("limit", f"{criterion.id} declares no confidence.", "add `confidence = 0.95`")
+    if not wants and criterion.confidence is not None:
+        yield Fault("confidence", f"{criterion.id} has a confidence, and none of its limits uses one.", "remove it")
+    if criterion.confidence == "none" and not criterion.confidence_reason:
+        yield Fault("confidence", f"{criterion.id} has no confidence, and says not why.", "add `confidence_reason`")
+    if criterion.confidence != "none" and criterion.confidence_reason:
+        problem = f"{criterion.id} gives a reason for no confidence, and has one."
+        yield Fault("confidence_reason", problem, 'remove it, or write `confidence = "none"`')
+
+
+def _idle(criterion: Criterion) -> Iterator[Fault]:
+    """A key that changes nothing reads as if it did."""
+    found = _statistics(criterion)
+    whole = criterion.control is None and criterion.method == "measure"
+    idle = {
+        "exposure": criterion.exposure is not None and "count" not in found,
+        "blocks": criterion.blocks > 0 and "quantile" not in found,
+        "sampling": criterion.sampling == "open-loop" and "quantile" not in found,
+        "census": criterion.census and not found & set(_LISTED),
+        "warm_up": criterion.warm_up > 0 and not found - {"all-pass"},
+        "consecutive": criterion.consecutive > 1 and not found - {"all-pass"},
+        "samples": criterion.samples is not None and not whole,
+        "margin": criterion.margin is not None and not any(limit.unit for limit in criterion.limits),
+        "fidelity": criterion.fidelity is not None and criterion.control is not None,
+    }
+    for key, is_idle in idle.items():
+        if is_idle and not (criterion.planned and whole and not criterion.limits):
+            yield Fault(key, f"{criterion.id} has `{key}`, and nothing of it uses that.", "remove it")
+
+
+def _margin(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
+    if criterion.margin is None or limit.unit is None:
+        return
+    margin = parse_quantity(criterion.margin)
+    try:
+        convert(margin.number, margin.unit, limit.unit)
+    except UnitError as error:
+        yield Fault("margin", f"{criterion.id}: {error}.", f"give the margin in {limit.unit}")
+
+
+def _provable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
+    """The best samples that there can be, as many as planned, must give a pass."""
+    samples = criterion.plan_of(limit)
+    if samples is None or criterion.confidence in (None, "none") or limit.statistic not in CONFIDENT:
+        return
+    confidence = Fraction(Decimal(criterion.confidence))
+    if samples > _MOST_SAMPLES or _proves(limit, samples, confidence):
+        return
+    problem = f"{criterion.id}: {samples} samples can never prove {limit.text} at {criterion.confidence}."
+    least = _least(limit, samples, confidence)
+    yield Fault("samples", problem, f"take at least {least}" if least else "lower the limit; no number of samples can")
+
+
+def _least(limit: Limit, samples: int, confidence: Fraction) -> int | None:
+    """The least number of samples that can prove the limit; None where ten million cannot."""
+    if not _proves(limit, _MOST_SAMPLES, confidence):
+        return None
+    low, high = samples, _MOST_SAMPLES
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _proves(limit, middle, confidence) else (middle, high)
+    return high
+
+
+def _proves(limit: Limit, samples: int, confidence: Fraction) -> bool:
+    """Whether so many samples, all of them as good as can be, prove the limit."""
+    quantile = limit.statistic == "quantile"
+    named = Fraction(Decimal(limit.quantile or "0")) if quantile else bound_of(limit, "1")
+    share = named if quantile is (limit.comparison == "<=") else 1 - named  # how many of the samples have to be good
+    if limit.statistic == "mean":
+        # The bound of scores that do not vary (Maurer and Pontil 2009, theorem 4): 1 - 7 ln(2 / alpha) / (3 (n - 1)).
+        return 7 * math.log(2 / (1 - confidence)) <= 3 * (samples - 1) * (1 - share)
+    return 0 < share <= 1 and Bar(share, confidence).proven_by(samples, samples)
+
+
+def _statistics(criterion: Criterion) -> set[str]:
+    return {limit.statistic for limit in criterion.limits}
+
+
+def _unread(criterion: Criterion) -> Iterator[str]:
+    """Fields that are not as the gates reader writes them."""
+    yield from (f"{criterion.id}: {problem}." for limit in criterion.limits if (problem := _misread(limit)))
+    for key, text in (("exposure", criterion.exposure), ("margin", criterion.margin)):
+        if text is not None and not _is_positive(text):
+            yield f"{criterion.id}: `{key}` {text!r} is no quantity above zero."
+    if criterion.confidence not in (None, "none") and not _is_confidence(criterion.confidence):
+        yield f"{criterion.id}: {criterion.confidence!r} is no confidence."
+    if criterion.fidelity is not None and criterion.fidelity not in set(Fidelity):
+        yield f"{criterion.id}: {criterion.fidelity!r} is no fidelity."
+    if criterion.warm_up < 0 or criterion.blocks < 0 or criterion.consecutive < 1:
+        yield f"{criterion.id}: `warm_up`, `blocks` or `consecutive` is below what there can be."
+    if criterion.requires is not None and not _is_requirement(criterion.requires):
+        yield f"{criterion.id}: {criterion.requires!r} is no requirement."
+
+
+def _misread(limit: Limit) -> str:
+    try:
+        read = msgspec.structs.replace(parse_limit(limit.text), samples=limit.samples)
+    except LimitError as error:
+        return str(error)
+    return "" if read == limit else f"the limit {limit.text!r} does not mean what its text says"
+
+
+def _is_requirement(text: str) -> bool:
+    try:
+        parse_requirement(text)
+    except RequirementError:
+        return False
+    return True
+
+
+def _is_positive(text: str) -> bool:
+    try:
+        return parse_quantity(text).number > 0
+    except UnitError:
+        return False
+
+
+def _is_confidence(text: str) -> bool:
+    try:
+        return Decimal("0.5") <= Decimal(text) < 1
+    except InvalidOperation:
+        return False
