@@ -24,7 +24,7 @@ class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One fault: the component it is put into, what it does, and the criteria it must show in.
 
     `breaks` are ids of criteria that must not pass while the fault is in; `blocks` are ids of criteria
-    that can no longer be judged because of it.
+    that can no longer be judged because of it, and `starves` of those that get too little to be judged on.
     """
 
     name: str
@@ -32,6 +32,7 @@ class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what: Annotated[str, msgspec.Meta(min_length=1)]
     breaks: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     blocks: tuple[str, ...]
+    starves: tuple[str, ...] = ()
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,7 +66,7 @@ def parse_faults(text: str) -> Mapping[str, FaultPlan]:
 def _checked(plan: FaultPlan) -> FaultPlan:
     if not _NAME.fullmatch(plan.name) or not plan.name.startswith(f"{plan.component}."):
         raise FaultFileError(f"The fault {plan.name!r} is not named {plan.component}.some-words.")
-    criteria = plan.breaks + plan.blocks
+    criteria = plan.breaks + plan.blocks + plan.starves
     for criterion in criteria:
         if not _CRITERION.fullmatch(criterion):
             raise FaultFileError(f"The fault {plan.name!r} names {criterion!r}, which is no id of a criterion.")

@@ -184,6 +184,7 @@ def _narrowed(config: pytest.Config, book: Book) -> tuple[str, ...]:
         found.append(f"-k {option.keyword}")
     found += [f"--deselect {one}" for one in getattr(option, "deselect", None) or ()]
     found += [f"--ignore {one}" for one in getattr(option, "ignore", None) or ()]
+    found += [f"--ignore-glob {one}" for one in getattr(option, "ignore_glob", None) or ()]
     found += [f"--{name}" for name in ("lf", "stepwise") if getattr(option, name, False)]
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         found += _paths_short(config, book)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 
 SLOW_SHARD_SECONDS = 0.2
+_SLOW_EVERY = 10
 _FAILURE_EVERY = 100
 _LOSS_EVERY = 5000
 
@@ -49,11 +50,14 @@ class FailingSearches(Disturbance):
 
 
 class SlowShard(Disturbance):
-    """Shard 0 holds back every search that reads it; searches held back do not wait for each other."""
+    """Shard 0 holds back every tenth search that reads it; searches held back do not wait for each other."""
+
+    def __init__(self) -> None:
+        self._count = itertools.count(1)
 
     def before_shard(self, shard: int) -> None:
-        """Block the worker for 200 ms on shard 0."""
-        if shard == 0:
+        """Block the worker for 200 ms on every tenth visit of shard 0."""
+        if shard == 0 and next(self._count) % _SLOW_EVERY == 0:
             time.sleep(SLOW_SHARD_SECONDS)
 
 

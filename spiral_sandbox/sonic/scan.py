@@ -36,8 +36,11 @@ class Clip:
 
 
 def find_gaps(samples: Samples, least: int = GAP_FRAMES) -> tuple[Gap, ...]:
-    """Stretches of at least `least` frames in which every channel stays at one value."""
-    still = (samples[1:] == samples[:-1]).all(axis=1)
+    """Stretches of at least `least` frames in which every channel stays at one value that is not full scale.
+
+    A wave cut off at full scale stands still there too; that is clipping, and `find_clips` counts it.
+    """
+    still = (samples[1:] == samples[:-1]).all(axis=1) & ~_at_full_scale(samples[1:]).all(axis=1)
     gaps = []
     for start, count in _runs(still):
         if count + 1 >= least:
@@ -60,12 +63,15 @@ def find_jumps(samples: Samples) -> tuple[int, ...]:
     """Frames, give or take one, at which the wave breaks: its second difference is far beyond its neighbourhood's.
 
     A sine of amplitude A and frequency f has second differences up to A (2 pi f / rate)^2. A break of more than
-    ten times that stands out: at 500 Hz, one of 4 % of the amplitude. Breaks within 5 ms count as one.
+    ten times that stands out: at 500 Hz, one of 4 % of the amplitude. Breaks within 5 ms count as one. The corner at
+    which a wave meets full scale is no break: that is clipping.
     """
     if len(samples) < 3:
         return ()
     bend = np.abs(np.diff(samples.astype(np.float64), n=2, axis=0))
-    odd = (bend > _OUTLIER * (_usual(bend) + _NOISE)).any(axis=1)
+    full = _at_full_scale(samples)
+    corner = full[:-2] | full[1:-1] | full[2:]
+    odd = ((bend > _OUTLIER * (_usual(bend) + _NOISE)) & ~corner).any(axis=1)
     jumps: list[int] = []
     for frame in (np.flatnonzero(odd) + 1).tolist():
         if not jumps or frame - jumps[-1] >= GAP_FRAMES:
@@ -77,6 +83,10 @@ def peak_dbfs(samples: Samples) -> float | None:
     """The highest sample in dB below full scale; None for silence."""
     peak = int(np.abs(samples.astype(np.int32)).max(initial=0))
     return None if peak == 0 else float(20.0 * np.log10(peak / _HIGHEST))
+
+
+def _at_full_scale(samples: Samples) -> NDArray[np.bool_]:
+    return (samples == _HIGHEST) | (samples == _LOWEST)
 
 
 def _usual(bend: NDArray[np.float64]) -> NDArray[np.float64]:

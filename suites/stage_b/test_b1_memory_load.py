@@ -10,7 +10,7 @@ import pytest
 from pytest_spiral.errors import ExchangeError
 
 BLOCKS = 20
-EVERY_MS = 7.0
+EVERY_MS = 6.0
 
 
 @pytest.mark.criterion("B1.retrieval-latency", "B1.query-failures")
@@ -90,13 +90,19 @@ def test_answers_do_not_depend_on_the_shards(spiral, rest_transport, corpus, con
         with spiral.measure("answers") as answers, spiral.measure("answers-of-one-shard") as alone:
             for number in range(answers.planned):
                 query = corpus.query(number)
-                answers.item(f"query-{number}", _texts(contract, rest_transport("memory"), query))
-                alone.item(f"query-{number}", _texts(contract, other, query))
+                answers.item(f"query-{number}", _texts(contract, rest_transport("memory"), query, "four shards"))
+                alone.item(f"query-{number}", _texts(contract, other, query, "one shard"))
 
 
-def _texts(contract, memory, query):
-    """The texts found, in order, without the items with which the run challenges each store."""
-    found = contract.ask(memory, "vector_search", text=query, top_n=15)["results"]
+def _texts(contract, memory, query, side):
+    """The texts found, in order, without the items with which the run challenges each store.
+
+    A search that fails names its side, so that two failures never count as the same answer.
+    """
+    try:
+        found = contract.ask(memory, "vector_search", text=query, top_n=15)["results"]
+    except ExchangeError as error:
+        return [f"no answer from {side}: {error}"]
     return [hit["text"] for hit in found if not hit["text"].startswith("challenge item ")][:10]
 
 

@@ -182,7 +182,9 @@ for value in (1, 121):
     }
 
 
-@pytest.mark.parametrize(("other", "verdict"), [("2", "pass"), ("3", "fail"), ("2.0", "fail"), ("'2'", "fail")])
+@pytest.mark.parametrize(
+    ("other", "verdict"), [("2", "pass"), ("3", "fail"), ("2.0", "pass"), ("True", "fail"), ("'2'", "fail")]
+)
 def test_two_sides_are_compared_item_by_item(lab, other, verdict):
     lab.gates('same\nlimit = "equal(rest, grpc)"\nsamples = 2')
     lab.test(

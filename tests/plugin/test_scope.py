@@ -189,7 +189,7 @@ BOUND = 'regression\nlimit = "all-pass"\nsamples = 3\ntests = ["old/regression"]
         ("1 / 0", "fail", "test-failed"),
         ("pytest.skip('no time')", "not-run", "skipped"),
         ("pytest.xfail('known')", "not-run", "skipped"),
-        (None, "inconclusive", "incomplete"),
+        (None, "not-run", "missing-part"),
         ("pass\n\ndef test_fourth(): pass", "invalid", "more-than-planned"),
     ],
 )

@@ -151,7 +151,8 @@ def test_a_session_that_goes_on_after_a_collection_error_is_no_go(lab):
     lab.test(claiming())
     lab.test("import no_such_module_at_all\n", "test_other.py")
     ran = lab.run("--continue-on-collection-errors")
-    assert ran.verdicts == {"S1.latency": "pass", "S1.other": "not-run"}
+    assert ran.verdicts == {"S1.latency": "not-run", "S1.other": "not-run"}
+    assert ran.criterion("S1.latency").reason == "collection-error"
     assert ran.status == 1
     assert ran.verified == 1
 

@@ -630,21 +630,28 @@ def test_any_thousand_searches_by_plan_have_ten_failures():
         assert sum(first <= number < first + 1000 for number in failed) == 10
 
 
-def test_the_slow_shard_holds_a_search_back(rig):
+def test_the_slow_shard_holds_one_search_in_ten_back(rig):
     memory = rig.memory("memory.slow-shard", items=20)
     memory.rpc.Init(InitRequest())
-    before = time.perf_counter()
-    assert len(memory.search("x")) == 10
-    assert time.perf_counter() - before >= disturbance.SLOW_SHARD_SECONDS
+
+    def seconds():
+        before = time.perf_counter()
+        assert len(memory.search("x")) == 10
+        return time.perf_counter() - before
+
+    assert max(seconds() for _ in range(10)) >= disturbance.SLOW_SHARD_SECONDS
 
 
-def test_only_the_slow_shard_is_slow(monkeypatch):
+def test_only_the_slow_shard_is_slow_and_only_each_tenth_time(monkeypatch):
     slept = []
     monkeypatch.setattr(disturbance.time, "sleep", slept.append)
-    for shard in range(4):
-        SlowShard().before_shard(shard)
-        Disturbance().before_shard(shard)
-    assert slept == [0.2]
+    slow = SlowShard()
+    for visit in range(1, 31):
+        for shard in range(4):
+            slow.before_shard(shard)
+            Disturbance().before_shard(shard)
+        assert len(slept) == visit // 10
+    assert set(slept) == {0.2}
 
 
 def test_each_search_passes_every_shard_once(tmp_path):
