@@ -25,8 +25,16 @@ def claim(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
         items.clear()
         check_collection(problems, config)
         return []
+    _name_criteria(items)
     _narrow(config, process, items)
     return collected
+
+
+def _name_criteria(items: list[pytest.Item]) -> None:
+    """Selectors are the same everywhere: `-k B1.recall`, or `-k recall`, selects what claims the criterion."""
+    for item in items:
+        if CLAIM in item.stash:
+            item.extra_keyword_matches.update(item.stash[CLAIM].ids)
 
 
 def _narrow(config: pytest.Config, process: Process, items: list[pytest.Item]) -> None:

@@ -131,9 +131,16 @@ def _gate_lines(gate: GateDecision, frame: _Frame) -> list[Line]:
     lines = _decided(f"{gate.id} {gate.title}".rstrip(), gate.decision, _counts(gate, frame.judgement), frame)
     for told in _cautions(gate, frame.cards):
         lines += row([], [Piece(told, "yellow")], frame.width, _BESIDE_INDENT)
+    left_out = []
     for name in words.criterion_ids(frame.judgement, frame.plan):
-        if name.partition(".")[0] == gate.id:
+        if name.partition(".")[0] != gate.id:
+            continue
+        if frame.judgement.partial and name in verdicts and verdicts[name].reason == "deselected":
+            left_out.append(name.partition(".")[2])
+        else:
             lines += _criterion(name, verdicts.get(name), frame)
+    if left_out:
+        lines += row([Piece(" " * _INDENT)], [Piece(f"deselected: {', '.join(left_out)}")], frame.width, _INDENT)
     return lines
 
 
@@ -163,7 +170,8 @@ def _stage_lines(stage: StageDecision, frame: _Frame) -> list[Line]:
 
 def _overall_lines(frame: _Frame) -> list[Line]:
     judgement = frame.judgement
-    label = f"all gates on {judgement.target}" if judgement.target else "all gates"
+    label = f"gate {judgement.gates[0].id}" if len(judgement.gates) == 1 else "all gates"
+    label += f" on {judgement.target}" if judgement.target else ""
     if judgement.partial:
         return _undecided(label, frame)
     return _decided(label, judgement.decision, words.debt_words(judgement.debts), frame)

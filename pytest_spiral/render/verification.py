@@ -2,6 +2,7 @@
 
 from pytest_spiral.evidence.report import Report
 from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.render.figures import counted
 from pytest_spiral.render.layout import Line, Piece, row, rule
 
 _MARKS = {
@@ -20,7 +21,7 @@ def render_verification(
     lines = [rule(f"spiral verify {path}", width)]
     for step in report.steps:
         word, style = _MARKS[step.state]
-        lead = [Piece(f" {step.step:>2} {step.name.ljust(16)} "), Piece(word.ljust(12), style)]
+        lead = [Piece(f" {step.step:>2} {step.name.ljust(16)} "), Piece(word.ljust(12) if step.note else word, style)]
         lines += row(lead, [Piece(step.note)] if step.note else [], width, _COLUMN)
         for found in (one for one in report.findings if one.step == step.step):
             where = f"{found.path}: " if found.path else ""
@@ -41,7 +42,7 @@ def _outcome(report: Report, judgement: Judgement | None, require: str) -> list[
     if report.outcome == "untrusted":
         return [
             ("NOT TO BE TRUSTED", "red bold"),
-            (f"{len(report.findings)} findings; no decision can rest on this", ""),
+            (f"{counted(len(report.findings), 'finding', 'findings')}; no decision can rest on this", ""),
         ]
     if report.outcome == "unsealed" or judgement is None:
         return [("NOT SEALED", "yellow bold"), (f"the run is {report.state}; it decides nothing", "")]

@@ -127,7 +127,7 @@ def _difference(said: bytes, judgement: Judgement) -> str:
     if claimed.criteria != judgement.criteria:
         return _criteria_difference(claimed, judgement)
     if claimed.decision != judgement.decision:
-        return f"it decides {claimed.decision}; the evidence gives {judgement.decision}."
+        return f"found {claimed.decision}, expected {judgement.decision}: that is what the verdicts give."
     return "its bytes are not those that the evidence gives."
 
 
@@ -138,7 +138,7 @@ def _criteria_difference(claimed: Judgement, judgement: Judgement) -> str:
         if own is None:
             return f"it judges {name}, which is not in scope, or judges it twice."
         if one.verdict != own.verdict:
-            return f"it says that {name} is {one.verdict}; its samples give {own.verdict}."
+            return f"found {one.verdict} for {name}, expected {own.verdict}: that is what its samples give."
         if one != own:
             return f"the figures of {name} are not those that its samples give."
     left = next(iter(found), None)

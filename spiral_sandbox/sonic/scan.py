@@ -86,7 +86,8 @@ def peak_dbfs(samples: Samples) -> float | None:
 
 
 def _at_full_scale(samples: Samples) -> NDArray[np.bool_]:
-    return (samples == _HIGHEST) | (samples == _LOWEST)
+    full: NDArray[np.bool_] = (samples == _HIGHEST) | (samples == _LOWEST)
+    return full
 
 
 def _usual(bend: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -287,7 +287,8 @@ def test_every_fault_is_described(documents, root):
     shown = {row[0].strip("`"): row[1:] for row in rows(documents["docs/sandbox.md"]) if "." in row[0]}
     for fault in table:
         blocks = f"; blocks {', '.join(fault['blocks'])}" if fault["blocks"] else ""
-        assert shown.pop(fault["name"]) == [fault["what"], ", ".join(fault["breaks"]) + blocks]
+        starves = f"; starves {', '.join(fault['starves'])}" if fault.get("starves") else ""
+        assert shown.pop(fault["name"]) == [fault["what"], ", ".join(fault["breaks"]) + blocks + starves]
     assert shown == {}
 
 

@@ -57,6 +57,17 @@ def test_a_partial_run_is_partial_in_every_way_to_run(two, way):
     assert ran.verified == 1
 
 
+@pytest.mark.parametrize("words", ["S1.slow", "slow and not fast", "S1"])
+def test_a_criterion_is_selected_by_its_id(lab, words):
+    lab.gates(LATENCY.replace("latency", "fast"), LATENCY.replace("latency", "slow"))
+    lab.test(claiming("fast"), "test_one.py")
+    lab.test(claiming("slow").replace("test_slow", "test_other"), "test_two.py")
+    ran = lab.run("-k", words)
+    both = words == "S1"
+    assert ran.verdicts == {"S1.fast": "pass" if both else "not-run", "S1.slow": "pass"}
+    assert ("deselected: fast" in ran.out) is not both
+
+
 def test_a_partial_run_in_which_nothing_ran_is_not_fine(two):
     ran = two.run("-k", "no_such_test")
     assert ran.status == 1
