@@ -19,9 +19,22 @@ QUIET = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:allure_pytest"
 VARIANTS = {
     "plain pytest": ["-p", "no:spiral"],
     "plugin idle": [],
-    "--spiral-evidence": ["--spiral-evidence"],
+    "--spiral-evidence": ["--spiral-evidence", "--override-ini=spiral_gate_files=bench.toml"],
     "pytest-reportlog": ["-p", "no:spiral", "--report-log=report.jsonl"],
 }
+
+GATES = """
+format = 1
+[[gate]]
+id = "X1"
+title = "Nothing that these tests claim"
+owner = "@bench"
+no_control = "a benchmark"
+[[gate.criterion]]
+id = "X1.none"
+limit = "failures(none) <= 0"
+samples = 1
+"""
 
 
 def make_tests(folder: Path, number: int) -> None:
@@ -41,8 +54,11 @@ def timed(folder: Path, options: list[str]) -> float:
         plugins += ["-p", "pytest_reportlog.plugin"]
     command = [sys.executable, "-m", "pytest", *QUIET, *plugins, *options]
     start = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=False)
-    return time.perf_counter() - start
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    if done.returncode not in {0, 1} or " passed" not in done.stdout:
+        raise SystemExit(f"{' '.join(options)} did not run the tests:\n{done.stdout}{done.stderr}")
+    return seconds
 
 
 def main() -> None:
@@ -55,6 +71,7 @@ def main() -> None:
         folder = Path(name)
         make_tests(folder, options.tests)
         (folder / "pytest.ini").write_text("[pytest]\n")
+        (folder / "bench.toml").write_text(GATES)
         for extra in VARIANTS.values():
             timed(folder, extra)  # warms caches; not counted
         rounds = [{variant: timed(folder, extra) for variant, extra in VARIANTS.items()} for _ in range(options.rounds)]

@@ -16,8 +16,7 @@ def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.run.doctor import examine
 
     seen = examine(options.root.resolve(), options.target)
-    needs = tuple((one.criterion.id, one.criterion.requires or "", one.outcome, one.level_short) for one in seen.needs)
-    return styled(render_doctor(seen.facts, needs, seen.target, terminal_width()))
+    return styled(render_doctor(seen.facts, seen.needs, seen.target, terminal_width()))
 
 
 COMMAND = Command(

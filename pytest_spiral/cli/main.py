@@ -1,6 +1,7 @@
 """Entry point of `spiral`. This module alone prints and exits."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -37,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpiralError as error:
         print(f"spiral: {error}", file=sys.stderr)
         return 2
-    _print(answer)
+    try:
+        _print(answer)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read this has seen enough (`spiral show … | head`). Python's own flush at exit must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return answer.status
 
 

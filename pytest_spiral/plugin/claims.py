@@ -12,25 +12,24 @@ from pytest_spiral.plugin.keys import CLAIM
 from pytest_spiral.run.gates import GateFile
 
 _NEED_MARKERS = {"environment_limited": "environment-limited", "hardware_required": "hardware-required"}
+_TELLING = frozenset({"criterion", *_NEED_MARKERS})
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The criteria that an item claims to prove, and the requirement expressions that its markers state."""
+    """The criteria that an item claims to prove, and every requirement of it: its criteria's and its markers'."""
 
-    criteria: tuple[Criterion, ...]
-    needs: tuple[str, ...]
+    criteria: tuple[Criterion, ...] = ()
+    requirements: tuple[str, ...] = ()
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The claimed criteria's ids."""
         return tuple(criterion.id for criterion in self.criteria)
 
-    @property
-    def requirements(self) -> tuple[str, ...]:
-        """Every requirement of the item: its criteria's and its markers'."""
-        own = (criterion.requires for criterion in self.criteria)
-        return tuple(dict.fromkeys([*(one for one in own if one), *self.needs]))
+
+NO_CLAIM = Claim()
+"""What an ordinary test claims. One for all of them: a suite can have tens of thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +39,7 @@ class Book:
     root: Path
     files: tuple[GateFile, ...]
     criteria: Mapping[str, Criterion]
+    bound: tuple[Criterion, ...]
     stage_folders: Mapping[Path, GateFile]
 
     @property
@@ -52,46 +52,60 @@ class Book:
         """Gate id → title."""
         return {card.id: card.title for file in self.files for card in file.cards}
 
+    @property
+    def stage_of(self) -> dict[str, str]:
+        """Gate id → stage, of the gates that have one."""
+        return {gate.id: gate.stage for file in self.files for gate in file.gates if gate.stage}
+
 
 def make_book(root: Path, files: Sequence[GateFile]) -> Book:
     """Index the gates files."""
     criteria = {one.id: one for file in files for gate in file.gates for one in gate.criteria}
     folders = {file.folder: file for file in files if any(gate.stage for gate in file.gates)}
-    return Book(root, tuple(files), criteria, folders)
+    bound = tuple(one for one in criteria.values() if one.tests)
+    return Book(root, tuple(files), criteria, bound, folders)
 
 
 def claim_all(items: Iterable[pytest.Item], book: Book) -> list[str]:
     """Find out what each item claims, and add the marks that follow; gives every mistake as a sentence."""
     problems: list[str] = []
+    stage_of = book.stage_of
+    folders: dict[Path, Path | None] = {}
     for item in items:
+        if item.path not in folders:
+            folders[item.path] = next((one for one in item.path.parents if one in book.stage_folders), None)
+        folder = folders[item.path]
+        markers = {marker.name for marker in item.iter_markers()} & _TELLING
+        if not markers and not book.bound and folder is None:
+            item.stash[CLAIM] = NO_CLAIM
+            continue
         try:
-            claim = _claim(item, book)
+            item.stash[CLAIM] = claim = _claim(item, book, folder)
         except ValueError as error:
             problems.append(f"{_where(item)}: {error}")
             continue
-        item.stash[CLAIM] = claim
-        _mark(item, claim, book)
+        _mark(item, claim, folder, stage_of)
     return problems
 
 
-def _claim(item: pytest.Item, book: Book) -> Claim:
+def _claim(item: pytest.Item, book: Book, folder: Path | None) -> Claim:
     names: list[str] = []
     for marker in item.iter_markers("criterion"):
         names.extend(_criterion_ids(marker))
-    names += [one.id for one in book.criteria.values() if _bound(item, one, book)]
+    names += [one.id for one in book.bound if _bound(item, one, book)]
     for name in names:
         if name not in book.criteria:
             close = difflib.get_close_matches(name, book.criteria, 1)
             hint = f"did you mean {close[0]}?" if close else "no gates file declares it."
             raise ValueError(f"unknown criterion {name!r}; {hint}")
-    folder = next((one for one in item.path.parents if one in book.stage_folders), None)
     if folder is not None and not names:
         raise ValueError(
             f"this test stands under {folder.name}/ and claims no criterion; "
             'mark it `@pytest.mark.criterion("…")`, or move it to another folder.'
         )
     criteria = tuple(book.criteria[name] for name in dict.fromkeys(names))
-    return Claim(criteria, tuple(dict.fromkeys(_needs(item))))
+    required = [one.requires for one in criteria if one.requires]
+    return Claim(criteria, tuple(dict.fromkeys([*required, *_needs(item)])))
 
 
 def _criterion_ids(marker: pytest.Mark) -> list[str]:
@@ -127,18 +141,15 @@ def _needs(item: pytest.Item) -> Iterable[str]:
             yield str(requirement)
 
 
-def _mark(item: pytest.Item, claim: Claim, book: Book) -> None:
+def _mark(item: pytest.Item, claim: Claim, folder: Path | None, stage_of: Mapping[str, str]) -> None:
     for criterion in claim.criteria:
         item.add_marker(pytest.mark.gate(criterion.gate))
         item.add_marker(getattr(pytest.mark, criterion.gate))
-    folder = next((one for one in item.path.parents if one in book.stage_folders), None)
+    stages = {stage_of[one.gate] for one in claim.criteria if one.gate in stage_of}
     if folder is not None:
-        item.add_marker(getattr(pytest.mark, folder.name))
-    for stage in {
-        gate.stage for file in book.files for gate in file.gates for c in claim.criteria if c in gate.criteria
-    }:
-        if stage and (folder is None or folder.name != stage):
-            item.add_marker(getattr(pytest.mark, stage))
+        stages.add(folder.name)
+    for stage in sorted(stages):
+        item.add_marker(getattr(pytest.mark, stage))
     for marker, twin in _twins(item, claim):
         if not item.get_closest_marker(marker):
             item.add_marker(getattr(pytest.mark, marker)(claim.requirements[0]))

@@ -33,7 +33,7 @@ def claim(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
 def _name_criteria(items: list[pytest.Item]) -> None:
     """Selectors are the same everywhere: `-k B1.recall`, or `-k recall`, selects what claims the criterion."""
     for item in items:
-        if CLAIM in item.stash:
+        if item.stash[CLAIM].criteria:
             item.extra_keyword_matches.update(item.stash[CLAIM].ids)
 
 

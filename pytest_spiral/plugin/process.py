@@ -31,7 +31,7 @@ class Process:
     """One process of a session. `writer` is None where no evidence is asked for.
 
     `uncollected` names what could not be collected; `ended` counts the tests that came to their end or died, in all
-    processes; `trouble` says why evidence was lost.
+    processes; `spent` is how many seconds the running test has taken so far; `trouble` says why evidence was lost.
     """
 
     options: Options
@@ -45,6 +45,7 @@ class Process:
     blocked: set[str] = field(default_factory=set)
     uncollected: list[str] = field(default_factory=list)
     ended: int = 0
+    spent: float = 0.0
     trouble: str = ""
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _rig: "Rig | None" = None

@@ -4,6 +4,7 @@ import pytest
 from _pytest.outcomes import Skipped  # pytest.skip.Exception is this class; mypy knows it only by this name
 
 from pytest_spiral.model.record import Test
+from pytest_spiral.plugin.claims import NO_CLAIM
 from pytest_spiral.plugin.keys import CLAIM, PROCESS, RAISED
 from pytest_spiral.plugin.process import Process
 
@@ -13,10 +14,10 @@ _EMPTY: dict[str, str] = {}
 
 def keep_from_running(item: pytest.Item) -> None:
     """Skip an item whose requirement is not met, or whose subject is lost, with an outcome of its own."""
-    process = item.config.stash[PROCESS]
-    claim = item.stash.get(CLAIM, None)
-    if claim is None:
+    claim = item.stash.get(CLAIM, NO_CLAIM)
+    if claim is NO_CLAIM:
         return
+    process = item.config.stash[PROCESS]
     unmet = process.unmet(claim.requirements)
     if unmet:
         text, outcome = unmet[0]
@@ -40,11 +41,12 @@ class Blocked(Skipped):
 
 def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Remember what ended the item, the first time something does; a crash in teardown overrules a pass."""
+    item.config.stash[PROCESS].spent += call.duration
+    if call.excinfo is None and RAISED not in item.stash:
+        return
     noted = item.stash.get(RAISED, _EMPTY)
     if "outcome" in noted and noted.get("phase") == call.when and report.skipped:
         _show_as(report, noted["outcome"])
-    duration = item.stash.setdefault(_DURATION, [0])
-    duration[0] += round(call.duration * 1e9)
     if call.excinfo is None or (noted and noted.get("raised") not in ("xfail", "skip")):
         return
     raised = _raised(call.excinfo, item)
@@ -57,9 +59,6 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Te
 def _show_as(report: pytest.TestReport, outcome: str) -> None:
     """Give the report an outcome of its own; a plain attribute crosses xdist unchanged."""
     report.spiral_outcome = outcome  # type: ignore[attr-defined]
-
-
-_DURATION: pytest.StashKey[list[int]] = pytest.StashKey()
 
 
 def _raised(excinfo: "pytest.ExceptionInfo[BaseException]", item: pytest.Item) -> str:
@@ -80,8 +79,8 @@ def _raised(excinfo: "pytest.ExceptionInfo[BaseException]", item: pytest.Item) -
 def _target_lost(item: pytest.Item) -> bool:
     process: Process = item.config.stash[PROCESS]
     process.newly_lost(item.nodeid)
-    claim = item.stash.get(CLAIM, None)
-    subjects = {one for criterion in claim.criteria for one in criterion.subjects} if claim else set()
+    claim = item.stash.get(CLAIM, NO_CLAIM)
+    subjects = {one for criterion in claim.criteria for one in criterion.subjects}
     return bool(subjects & process.blocked)
 
 
@@ -94,21 +93,22 @@ def _sentence(excinfo: "pytest.ExceptionInfo[BaseException]") -> str:
 def record_test(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """Write the item's record, and name the one that starts next."""
     process: Process = item.config.stash[PROCESS]
+    spent, process.spent = process.spent, 0.0
     if process.writer is None:
         return
     noted = item.stash.get(RAISED, _EMPTY)
-    claim = item.stash.get(CLAIM, None)
-    if claim is not None and claim.criteria:
+    claim = item.stash.get(CLAIM, NO_CLAIM)
+    if claim.criteria:
         process.newly_lost(item.nodeid)
     process.record(
         Test(
             id=item.nodeid,
-            criteria=claim.ids if claim else (),
+            criteria=claim.ids,
             raised=noted.get("raised", ""),  # type: ignore[arg-type]  # the words that this module writes
             phase=noted.get("phase", ""),  # type: ignore[arg-type]
             why=process.redactor.redact(noted.get("why", "")) if noted else "",
-            needs=claim.requirements if claim else (),
-            duration_ns=item.stash.get(_DURATION, [0])[0],
+            needs=claim.requirements,
+            duration_ns=round(spent * 1e9),
             next=nextitem.nodeid if nextitem is not None else "",
         )
     )

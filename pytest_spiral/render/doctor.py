@@ -1,6 +1,7 @@
 """What a machine can prove, as lines: its facts, then each criterion that something stands in the way of."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
@@ -10,14 +11,29 @@ from pytest_spiral.rules.figures import round_down
 from pytest_spiral.rules.requirements import Outcome
 from pytest_spiral.rules.units import convert
 
-Need = tuple[str, str, Outcome | None, str, *tuple[bool, ...]]
-"""(criterion, its requirement, what that comes to or None, the fidelity that the target is short of), and last,
-where it is given, whether the criterion is still planned."""
-
 _STYLES = {"present": "green", "absent": "yellow", "unknown": "red"}
 _STATE_WIDTH = max(map(len, _STYLES))
 _TOLD_WIDTH = 160
 _BINARY = ("KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A criterion and what stands between it and a proof here: an unmet requirement, a level, a missing test, or nothing.
+
+    `outcome` is what its requirement comes to, None without one; `level` is the fidelity that the target is short of.
+    """
+
+    criterion: str
+    requirement: str = ""
+    outcome: Outcome | None = None
+    level: str = ""
+    planned: bool = False
+
+    @property
+    def short(self) -> bool:
+        """Whether something is missing here."""
+        return bool(self.level) or (self.outcome is not None and self.outcome.state != "met")
 
 
 def render_doctor(facts: Sequence[Fact], needs: Sequence[Need], target: str, width: int) -> list[Line]:
@@ -28,33 +44,28 @@ def render_doctor(facts: Sequence[Fact], needs: Sequence[Need], target: str, wid
         lead = [Piece(f" {padded(fact.name, names)}  "), Piece(fact.state.ljust(_STATE_WIDTH), _STYLES[fact.state])]
         lines += row(lead, [Piece(_told(fact))], width, names + _STATE_WIDTH + 5)
     lines.append(rule(f"what it can prove{' with target ' + target if target else ''}", width))
-    short = [one for one in needs if _is_short(one)]
-    column = max((cells(one[0]) for one in short), default=0) + 3
+    short = [one for one in needs if one.short]
+    column = max((cells(one.criterion) for one in short), default=0) + 3
     for one in short:
-        lines += row([Piece(f" {one[0]}", "yellow")], _pieces(one), width, column)
+        lines += row([Piece(f" {one.criterion}", "yellow")], _pieces(one), width, column)
     return [*lines, *_totals(needs, len(short), width)]
 
 
 def _totals(needs: Sequence[Need], short: int, width: int) -> list[Line]:
     lead = [Piece(f" {len(needs) - short} of {len(needs)} criteria", "green bold")]
-    planned = sum(any(one[4:]) for one in needs if not _is_short(one))
+    planned = sum(one.planned for one in needs if not one.short)
     waiting = f", {planned} of them planned and without tests" if planned else ""
     return row(lead, [Piece(f"need nothing that is missing here{waiting}")], width, 4)
 
 
-def _is_short(need: Need) -> bool:
-    return bool(need[3]) or (need[2] is not None and need[2].state != "met")
-
-
 def _pieces(need: Need) -> list[Piece]:
     """The need, once, with the probe's own words; the level; and whether there is a test at all."""
-    _, requirement, outcome, level, *planned = need
     pieces = []
-    if outcome is not None and outcome.state != "met":
-        pieces.append(Piece(f"needs {requirement}{_found(requirement, outcome)}"))
-    if level:
-        pieces.append(Piece(f"needs a {level} target; on a lesser one a pass is a condition"))
-    if any(planned):
+    if need.outcome is not None and need.outcome.state != "met":
+        pieces.append(Piece(f"needs {need.requirement}{_found(need.requirement, need.outcome)}"))
+    if need.level:
+        pieces.append(Piece(f"needs a {need.level} target; on a lesser one a pass is a condition"))
+    if need.planned:
         pieces.append(Piece("[planned]"))
     return pieces
 

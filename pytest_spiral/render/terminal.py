@@ -18,6 +18,7 @@ _DECISION_WIDTH: Final = 14  # CONDITIONAL GO, the longest
 _NAME_WIDTH: Final = 24
 _NARROW: Final = 34  # cells of body below which it moves to lines of its own
 _LIMITS_SHOWN: Final = 4
+_NO_GATE: Final = "no gate in scope: no selected test claims a criterion. Name a stage (-m) or a gate (--spiral-gates)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ def render_summary(  # noqa: PLR0913, PLR0917 - the whole run goes into its summ
     lines = [rule(f"spiral: {words.scope_words(judgement)}", width)]
     if judgement.watermark:
         lines += row([], [Piece(f"WHAT-IF: {judgement.watermark}", "red bold")], width, 1)
+    if not judgement.gates:
+        lines += row([], [Piece(_NO_GATE, "yellow")], width, 1)
     for gate in judgement.gates:
         lines += _gate_lines(gate, frame)
     for stage in judgement.stages:
@@ -95,6 +98,7 @@ def criterion_columns(names: Iterable[str], indent: int) -> int:
 def _frame(judgement: Judgement, plan: Plan, cards: words.Cards, width: int) -> _Frame:
     labels = [f"{gate.id} {gate.title}" for gate in judgement.gates]
     labels += [_stage_label(stage, judgement) for stage in judgement.stages]
+    labels += [] if len(judgement.stages) == 1 else [_overall_label(judgement)]
     label = min(max(map(cells, labels), default=0), width - _DECISION_WIDTH - 5)
     told = [_counts(gate, judgement) for gate in judgement.gates]
     told += [_stage_words(stage, judgement) for stage in judgement.stages]
@@ -170,11 +174,15 @@ def _stage_lines(stage: StageDecision, frame: _Frame) -> list[Line]:
 
 def _overall_lines(frame: _Frame) -> list[Line]:
     judgement = frame.judgement
-    label = f"gate {judgement.gates[0].id}" if len(judgement.gates) == 1 else "all gates"
-    label += f" on {judgement.target}" if judgement.target else ""
+    label = _overall_label(judgement)
     if judgement.partial:
         return _undecided(label, frame)
     return _decided(label, judgement.decision, words.debt_words(judgement.debts), frame)
+
+
+def _overall_label(judgement: Judgement) -> str:
+    label = f"gate {judgement.gates[0].id}" if len(judgement.gates) == 1 else "all gates"
+    return f"{label} on {judgement.target}" if judgement.target else label
 
 
 def _label(label: str, frame: _Frame) -> Piece:

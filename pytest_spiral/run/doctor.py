@@ -4,24 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_spiral.model.fidelity import Fidelity
-from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.profile import Fact
 from pytest_spiral.profiles.probe import detect, probe
+from pytest_spiral.render.doctor import Need
 from pytest_spiral.rules.facts import stated_facts
-from pytest_spiral.rules.requirements import Outcome, evaluate, parse_requirement
+from pytest_spiral.rules.requirements import evaluate, parse_requirement
 from pytest_spiral.run.gates import load_gate_files
 from pytest_spiral.run.target import describe_target
 
 PATTERNS = ("gates.toml", "suites/*/gates.toml")
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A criterion and what stands between it and a proof here: an unmet requirement, a level, or nothing."""
-
-    criterion: Criterion
-    outcome: Outcome | None
-    level_short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +39,5 @@ def examine(root: Path, target: str) -> Examination:
             outcome = evaluate(requirement, known)
         wanted = Fidelity(criterion.fidelity) if criterion.fidelity else None
         short = str(wanted) if wanted and card.fidelity.rank < wanted.rank else ""
-        needs.append(Need(criterion, outcome, short))
+        needs.append(Need(criterion.id, criterion.requires or "", outcome, short, criterion.planned))
     return Examination(tuple(known[name] for name in sorted(known)), tuple(needs), card.name)

@@ -177,6 +177,18 @@ def test_gates_without_a_stage_get_a_line_for_all_of_them(show, stage_b):
     assert " all gates on sandbox               CONDITIONAL GO\n    5 debts, nearest due C1\n" in text
 
 
+def test_one_gate_without_a_stage_is_named(show, stage_b):
+    text = plain(show(stage_b.judged(stages=(), gates=stage_b.judgement.gates[:1])))
+    assert " gate B1 on sandbox" in text
+    assert "all gates" not in text
+
+
+def test_a_run_without_a_gate_says_how_to_get_one(show, stage_b):
+    text = plain(show(stage_b.judged(stages=(), gates=(), criteria=())))
+    assert "no gate in scope: no selected test claims a criterion" in text
+    assert " all gates on sandbox" in text
+
+
 def test_several_stages_are_decided_apart_and_together(show, stage_b):
     two = (*stage_b.judgement.stages, StageDecision(id="stage_c", decision=stage_b.judgement.decision))
     text = plain(show(stage_b.judged(stages=two)))
