@@ -28,6 +28,17 @@ def bundle_of(path: Path | None, reports: Path = Path("reports")) -> Path:
     return found
 
 
+def sealed_bundle_of(path: Path | None) -> Path:
+    """As `bundle_of`; UseError for a run that was not sealed: what it says may yet change, or was cut short."""
+    from pytest_spiral.evidence.state import classify
+
+    folder = bundle_of(path)
+    state = classify(folder)
+    if state != "sealed":
+        raise UseError(f"{folder} is not sealed ({state}), so it decides nothing. See: spiral verify {folder}.")
+    return folder
+
+
 def newest_bundle(reports: Path) -> Path | None:
     """The bundle that says it was opened last; names and file times prove nothing and are not looked at."""
     import msgspec

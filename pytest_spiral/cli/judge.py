@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pytest_spiral.cli.bundles import add_bundle, bundle_of
+from pytest_spiral.cli.bundles import add_bundle, sealed_bundle_of
 from pytest_spiral.cli.command import Answer, Command, plain
 
 
@@ -18,7 +18,7 @@ def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.run.gate_run import summary_bytes
     from pytest_spiral.run.verify import judge_bundle, what_if
 
-    folder = bundle_of(options.bundle)
+    folder = sealed_bundle_of(options.bundle)
     judgement = what_if(folder, options.limits) if options.limits else judge_bundle(folder)[1]
     return plain(summary_bytes(judgement).decode().rstrip("\n"))
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from pytest_spiral.cli.bundles import add_bundle, bundle_of
+from pytest_spiral.cli.bundles import add_bundle, sealed_bundle_of
 from pytest_spiral.cli.command import Answer, Command, styled, terminal_width
 
 
@@ -12,9 +12,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.terminal import render_summary
-    from pytest_spiral.run.verify import judge_bundle, seal_word
+    from pytest_spiral.run.gate_run import SEALED
+    from pytest_spiral.run.verify import judge_bundle
 
-    folder = bundle_of(options.bundle)
+    folder = sealed_bundle_of(options.bundle)
     evidence, judgement = judge_bundle(folder)
     lines = render_summary(
         judgement,
@@ -22,7 +23,7 @@ def _run(options: argparse.Namespace) -> Answer:
         evidence.bundle.gates,
         evidence.bundle,
         str(folder),
-        seal_word(folder),
+        SEALED,
         terminal_width(),
         colour=True,
     )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pytest_spiral.cli.bundles import bundle_of
+from pytest_spiral.cli.bundles import sealed_bundle_of
 from pytest_spiral.cli.command import Answer, Command, styled, terminal_width
 
 
@@ -16,7 +16,7 @@ def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.show import render_why
     from pytest_spiral.run.verify import judge_bundle
 
-    folder = bundle_of(options.bundle)
+    folder = sealed_bundle_of(options.bundle)
     evidence, judgement = judge_bundle(folder)
     files: dict[str, list[str]] = {}
     for one in evidence.measurements:

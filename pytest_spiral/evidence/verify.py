@@ -222,7 +222,7 @@ class _Examination:
             if file.path in self.files and self.files[file.path] <= self.limits.file:
                 with noted(self.note, file.path):
                     self._compare(file)
-        self.states[3] = ("held", f"{sum(size for size, _ in self.hashed.values())} bytes")
+        self.states[3] = ("held", f"{sum(size for size, _ in self.hashed.values()):,} bytes")
 
     def _compare(self, file: ManifestFile) -> None:
         found = self.folder.digest(file.path)

@@ -13,7 +13,6 @@ import msgspec
 from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.report import Report
-from pytest_spiral.evidence.state import classify
 from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Plan
@@ -24,7 +23,7 @@ from pytest_spiral.rules.enough import enough
 from pytest_spiral.rules.integrity import Finding, shown
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.paths import PLAN, SUMMARY
-from pytest_spiral.run.gate_run import SEALED, summary_bytes
+from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
 
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
@@ -167,10 +166,4 @@ def what_if(folder: Path, limits: Path) -> Judgement:
     )
 
 
-def seal_word(folder: Path) -> str:
-    """How a bundle is sealed, in the summary's words."""
-    state = classify(folder)
-    return SEALED if state == "sealed" else f"not sealed ({state})"
-
-
-__all__ = ["Checked", "UntrustedError", "judge_bundle", "seal_word", "verify_bundle", "what_if"]
+__all__ = ["Checked", "UntrustedError", "judge_bundle", "verify_bundle", "what_if"]

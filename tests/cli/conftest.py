@@ -1,0 +1,116 @@
+"""The command `spiral` over bundles of real runs, and gives back status and text."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_spiral.cli.main import main
+
+TWO_GATES = """\
+format = 1
+[[gate]]
+id = "S1"
+title = "Search answers"
+owner = "@search"
+no_control = "a test of the tool"
+due = "S2"
+[[gate.criterion]]
+id = "S1.latency"
+limit = "p95(search) <= 120 ms"
+samples = 100
+confidence = 0.95
+[[gate.criterion]]
+id = "S1.failures"
+limit = "failures(search) <= 0"
+samples = 100
+[[gate.criterion]]
+id = "S1.native"
+limit = "failures(native) <= 0"
+samples = 1
+requires = "module.no_such_module_anywhere"
+"""
+TESTS = """\
+import pytest
+
+@pytest.mark.criterion("S1.latency", "S1.failures")
+def test_search(spiral):
+    with spiral.measure("search", unit="ms") as m:
+        for number in range(100):
+            if number == 41 and BROKEN:
+                m.failed("no answer")
+            else:
+                m.value(4.5)
+
+@pytest.mark.criterion("S1.native")
+def test_native(spiral):
+    raise AssertionError("never reached")
+"""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def spiral_command(capsys, monkeypatch, tmp_path):
+    """Run `spiral` with these arguments in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments):
+        capsys.readouterr()
+        try:
+            status = main([str(one) for one in arguments])
+        except SystemExit as end:  # argparse: --help and wrong arguments
+            status = end.code
+        said = capsys.readouterr()
+        assert "Traceback" not in said.out + said.err
+        return Said(status, said.out, said.err)
+
+    return run
+
+
+def make_bundle(folder, *, broken, seal=True):
+    """Run the two tests with evidence in a process of their own; gives the bundle's folder."""
+    folder.mkdir()
+    (folder / "gates.toml").write_text(TWO_GATES)
+    (folder / "test_search.py").write_text(TESTS.replace("BROKEN", str(broken)))
+    if not seal:
+        (folder / "conftest.py").write_text("import os\ndef pytest_sessionfinish():\n    os._exit(0)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--spiral-evidence", "-p", "no:cacheprovider", "-p", "no:allure_pytest"],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    (bundle,) = (folder / "reports" / "run").iterdir()
+    assert done.returncode == (1 if broken else 0), done.stdout + done.stderr
+    return bundle
+
+
+@pytest.fixture(scope="session")
+def kept_bundles(tmp_path_factory):
+    """Bundles by what they come to; never changed, only copied."""
+    folder = tmp_path_factory.mktemp("kept")
+    return {
+        "conditional": make_bundle(folder / "conditional", broken=False),
+        "no-go": make_bundle(folder / "no-go", broken=True),
+        "unsealed": make_bundle(folder / "unsealed", broken=False, seal=False),
+    }
+
+
+@pytest.fixture
+def bundle(kept_bundles, tmp_path):
+    """A copy of a kept bundle, to read or to damage."""
+
+    def copied(name):
+        return shutil.copytree(kept_bundles[name], tmp_path / "reports" / "run" / kept_bundles[name].name)
+
+    return copied
