@@ -134,6 +134,12 @@ def dimension(unit: str) -> str:
     return f"count of {unit}"
 
 
+def base_unit(unit: str) -> str:
+    """The unit that others of its dimension are multiples of, such as `s` for `ms`; raises UnitError as `dimension`."""
+    wanted = dimension(unit)
+    return next((name for name, (kind, factor) in _TABLE.items() if kind == wanted and factor == 1), unit)
+
+
 def convert(number: Fraction | int, from_unit: str, to_unit: str) -> Fraction:
     """Convert an exact number from one unit to another of the same dimension, exactly.
 
