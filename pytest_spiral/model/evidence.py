@@ -3,6 +3,7 @@
 from typing import Any, Final, Literal
 
 from pytest_spiral.model.base import Value
+from pytest_spiral.model.entry import Entry, LedgerHead
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import GateCard, Plan
 from pytest_spiral.model.measurement import Measurement
@@ -45,7 +46,10 @@ class Scope(Value, frozen=True, kw_only=True):
 
 
 class BundleStart(Value, frozen=True, kw_only=True):
-    """`bundle.json`: written once, at the start. Its bytes are the first link of every journal's chain."""
+    """`bundle.json`: written once, at the start. Its bytes are the first link of every journal's chain.
+
+    `ledger` is the head of the ledger just before the run was registered there; None: it was registered nowhere.
+    """
 
     format: Literal["spiral-bundle/1"] = BUNDLE_FORMAT
     run: str
@@ -68,6 +72,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     gates: tuple[GateCard, ...] = ()
     require: Literal["go", "conditional"] = "conditional"
     key: str = ""
+    ledger: LedgerHead | None = None
 
 
 class InventoryItem(Value, frozen=True, kw_only=True):
@@ -88,7 +93,10 @@ class Inventory(Value, frozen=True, kw_only=True):
 
 
 class Evidence(Value, frozen=True, kw_only=True):
-    """All that judging may look at. Order within each tuple: process by process, then as it was written."""
+    """All that judging may look at. Order within each tuple: process by process, then as it was written.
+
+    `ledger` has the entries of the ledger that the run was registered in, from the first; None where there is none.
+    """
 
     bundle: BundleStart
     plan: Plan
@@ -105,3 +113,4 @@ class Evidence(Value, frozen=True, kw_only=True):
     crashes: tuple[Crash, ...] = ()
     attached: tuple[Attached, ...] = ()
     status: Literal["finished", "interrupted", "crashed"] = "finished"
+    ledger: tuple[Entry, ...] | None = None

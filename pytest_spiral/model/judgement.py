@@ -15,7 +15,7 @@ class LimitVerdict(Value, frozen=True, kw_only=True):
     asked for (None where the kind has none). `margin` is the distance of the figure that had to hold (`bound` for
     a statistical limit, else `value`) from the limit, negative where it does not hold. `where` says which
     population: test, and run where there are several. An infinite figure (a failed call) is None with
-    `reason` or `note` saying so.
+    `reason` or `note` saying so. `runs` are the verdicts of a row's runs, oldest first, `broken` for one without.
     """
 
     limit: str
@@ -38,6 +38,7 @@ class LimitVerdict(Value, frozen=True, kw_only=True):
     where: str = ""
     qualifiers: tuple[str, ...] = ()
     picture: tuple[float, ...] = ()
+    runs: tuple[str, ...] = ()
 
 
 class CriterionVerdict(Value, frozen=True, kw_only=True):
@@ -45,6 +46,8 @@ class CriterionVerdict(Value, frozen=True, kw_only=True):
 
     `reason` is a stable code, `sentence` plain words. `cause` (`environment` or `hardware`) is set on
     environment-limited ones, with the `requirement` that is not met or the `fidelity` that is asked for.
+    `runs` is how each run of this session came out by itself, before other attempts were looked at; `attempts` counts
+    all that the ledger has, as in `attempts 3 of 3: 1 passed, 2 failed` (empty: no ledger).
     """
 
     id: str
@@ -61,6 +64,8 @@ class CriterionVerdict(Value, frozen=True, kw_only=True):
     limits: tuple[LimitVerdict, ...] = ()
     tests: tuple[str, ...] = ()
     ran: bool = False
+    runs: tuple[str, ...] = ()
+    attempts: str = ""
 
 
 class GateDecision(Value, frozen=True, kw_only=True):

@@ -15,6 +15,8 @@ from pytest_spiral.rules.statistics import WORST_FIRST, Qualifier
 
 __all__ = ["judge", "scope_of"]
 
+_CAPPING = frozenset({str(Qualifier.SIMPLE_ACCEPTANCE), str(Qualifier.BAR_MOVED)})
+
 
 def judge(evidence: Evidence) -> Judgement:
     """Judge everything in scope.
@@ -43,6 +45,7 @@ def judge(evidence: Evidence) -> Judgement:
         debts=_debts(verdicts, evidence),
         counts=_counts(str(one.verdict) for one in verdicts),
         tests=_counts(one.raised or "passed" for one in evidence.tests),
+        log="local" if context.history is not None and not context.history.faults else "none",
     )
 
 
@@ -116,7 +119,7 @@ def _blockers(gate: Gate, verdicts: Iterable[CriterionVerdict]) -> list[Criterio
 
 def _decide(gate: Gate, verdicts: list[CriterionVerdict], evidence: Evidence, *, partial: bool) -> GateDecision:
     blockers = _blockers(gate, verdicts)
-    capped = tuple(one.id for one in blockers if Qualifier.SIMPLE_ACCEPTANCE in one.qualifiers)
+    capped = tuple(one.id for one in blockers if _CAPPING & set(one.qualifiers))
     cards: dict[str, GateCard] = {card.id: card for card in evidence.bundle.gates}
     card = cards.get(gate.id)
     decision = None if partial else combine(map(_standing, blockers), capped=bool(capped))

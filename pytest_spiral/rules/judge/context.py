@@ -11,6 +11,7 @@ from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.profile import Fact
 from pytest_spiral.model.record import ControlOpened, RunOpened, SubjectSeen, Test
 from pytest_spiral.rules.facts import all_facts
+from pytest_spiral.rules.history import History, history_of
 
 _Record = TypeVar("_Record")
 
@@ -34,6 +35,7 @@ class Context:
     facts: Mapping[str, Fact]
     subjects: Mapping[str, tuple[SubjectSeen, ...]]
     crashed: frozenset[str]
+    history: History | None
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
         """What was measured for a criterion; for a control, what was measured under its fault."""
@@ -52,6 +54,11 @@ class Context:
         """Whether every record of a test says that nothing was raised in it, and there is one."""
         records = self.tests.get(test, ())
         return bool(records) and not any(record.raised for record in records)
+
+    @property
+    def observed(self) -> dict[str, str]:
+        """The digest of each subject that was seen."""
+        return {name: seen[0].digest for name, seen in self.subjects.items()}
 
     @property
     def stray_runs(self) -> frozenset[str]:
@@ -83,6 +90,7 @@ def make_context(evidence: Evidence) -> Context:
         facts=all_facts(evidence.bundle.profile, evidence.facts, evidence.bundle.target),
         subjects=_grouped((seen.subject, seen) for seen in evidence.subjects if not seen.control),
         crashed=frozenset(one.test for one in evidence.crashes),
+        history=history_of(evidence),
     )
 
 

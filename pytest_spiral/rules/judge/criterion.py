@@ -9,6 +9,7 @@ from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import CriterionVerdict, LimitVerdict
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.judge.attempts import among_attempts
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.control import judge_control
 from pytest_spiral.rules.judge.finding import Finding, worst
@@ -152,6 +153,7 @@ def _verdict(
         tests=tuple(item.id for item in context.selected(criterion)),
         ran=limited or (_ran(criterion, context) if by_outcome(criterion) else bool(limits)),
     )
+    shown = among_attempts(on_requirement(shown, criterion, context), criterion, context, findings)
     return _at_fidelity(on_requirement(shown, criterion, context), criterion, context)
 
 

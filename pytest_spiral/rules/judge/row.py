@@ -12,6 +12,7 @@ from pytest_spiral.rules.judge.limit import confidence_of, judge_limit
 from pytest_spiral.rules.judge.population import Population
 from pytest_spiral.rules.judge.sentences import row_sentence
 from pytest_spiral.rules.statistics import WORST_FIRST, Judged, Reason, judge_consecutive_each
+from pytest_spiral.rules.statistics.consecutive import BROKEN
 
 
 def judge_row(criterion: Criterion, limit: Limit, found: Sequence[Population], context: Context) -> LimitVerdict:
@@ -45,6 +46,7 @@ def judge_row(criterion: Criterion, limit: Limit, found: Sequence[Population], c
         reason=str(judged.reason or ""),
         sentence=row_sentence(criterion, judged, whole),
         where=f"{len(whole)} runs",
+        runs=tuple(BROKEN if one is None else str(one.verdict) for one in whole),
     )
 
 

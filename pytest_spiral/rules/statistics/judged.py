@@ -40,6 +40,8 @@ class Reason(StrEnum):
     ATTEMPTS_DISAGREE = "attempts-disagree"  # a pass that later attempts do not bear out
     CONTINUE = "continue"  # a sequential plan that has not decided yet
     MARGIN_NOT_PROVEN = "margin-not-proven"  # the interval reaches over the margin
+    # fail, or invalid
+    WORST_ATTEMPT = "worst-attempt"  # an earlier attempt on the same subject failed, or was invalid
     # fail
     STRATA_JUDGED_APART = "strata-judged-apart"  # one stratum fails, whatever the pool says
     # not-run and environment-limited
@@ -60,6 +62,7 @@ class Qualifier(StrEnum):
     SIMPLE_ACCEPTANCE = "simple-acceptance"  # compared plainly, without confidence
     DEPENDENT = "dependent"  # judged at the effective number of samples
     FLAKY = "flaky"  # attempts disagree
+    BAR_MOVED = "bar moved"  # an attempt by another bar did not pass on this subject
     INDEPENDENCE_ASSUMED = "independence assumed"  # too few failures to see dependence
 
 
