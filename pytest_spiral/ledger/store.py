@@ -39,7 +39,7 @@ def compose(
     records: Sequence[Value],
     find: Callable[[bytes], Entry | None],
     wall: Wall,
-    notes: Iterable[Value],
+    notes: Iterable[Value] = (),
 ) -> Written:
     """The lines to write after the raw line `last` (None: begin the ledger), and the entry of each record.
 

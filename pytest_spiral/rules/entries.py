@@ -30,6 +30,8 @@ LINE_LIMIT: Final = Limits().journal_line
 NOTHING: Final = f"sha256:{'0' * 64}"
 """What entry 0 continues from."""
 
+_SHA256: Final = "sha256:"
+_SIZE: Final = 32
 _HEAD: Final = "spiral-head/1"
 _HEAD_FIELDS: Final = ("id", "seq", "digest")
 _PIECE: Final = 8_000  # characters of a branch in one entry; at 4 bytes each, doubled by escapes, below the limit
@@ -146,16 +148,16 @@ def split_branch(fork: int, lines: Iterable[bytes]) -> tuple[Adopted, ...]:
     )
 
 
-def with_branches(entries: Iterable[Entry], before: Iterable[str] = ()) -> Iterator[Entry]:
+def with_branches(entries: Iterable[Entry], before: bytes = b"") -> Iterator[Entry]:
     """All entries that count, each adopted branch's own ones after the last entry that embeds it.
 
     Entries of a branch keep the sequence that they had there. `before` has the digests of entries that are not given,
-    from entry 0 on. Raises UntrustedError `ledger-adopted` where a branch does not continue from the entry that it
+    from entry 0 on, 32 bytes each. Raises UntrustedError `ledger-adopted` where a branch does not continue from the entry that it
     names, or its parts are not whole.
     """
-    digests, parts = list(before), list[Adopted]()
+    digests, parts = bytearray(before), list[Adopted]()
     for entry in entries:
-        digests.append(entry.digest)
+        digests += bytes.fromhex(entry.digest.removeprefix(_SHA256))
         yield entry
         if not isinstance(entry.record, Adopted):
             _check_whole(parts)
@@ -180,11 +182,12 @@ def _check_part(parts: list[Adopted], entry: Entry) -> None:
         raise UntrustedError("ledger-adopted", f"entry {entry.seq} is not the part of a branch that comes next.")
 
 
-def _branch(parts: list[Adopted], digests: list[str], entry: Entry) -> Iterator[Entry]:
+def _branch(parts: list[Adopted], digests: bytearray, entry: Entry) -> Iterator[Entry]:
     known = parts[0]
     if known.fork >= entry.seq:
         raise UntrustedError("ledger-adopted", f"entry {entry.seq} adopts a branch from an entry that was not there.")
-    seq, prev = known.fork, digests[known.fork]
+    before = bytes(digests[: _SIZE * (known.fork + 1)])
+    seq, prev = known.fork, f"{_SHA256}{before[-_SIZE:].hex()}"
     found = []
     for raw in lines_of("".join(part.text for part in parts).encode()):
         one = parse_entry(raw)
@@ -194,7 +197,7 @@ def _branch(parts: list[Adopted], digests: list[str], entry: Entry) -> Iterator[
         found.append(one)
     if prev != known.head:
         raise UntrustedError("ledger-adopted", f"the branch in entry {entry.seq} does not end where it says.")
-    yield from with_branches(found, digests[: known.fork + 1])
+    yield from with_branches(found, before)
 
 
 class _Frame(Value, frozen=True, kw_only=True):
