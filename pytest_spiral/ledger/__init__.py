@@ -1,1 +1,1 @@
-"""Will hold the ledger: lock, append, read, check. Holds nothing yet: it comes in a later part."""
+"""The ledger: where it is kept (`book`, `gitref`), checking it (`fsck`), healing a fork (`adopt`)."""

@@ -4,7 +4,7 @@ Two spellings of one bar (`120 ms` and `0.12 s`, `0.95` and `0.950`, another ord
 reformatting is no change.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Final, Literal
@@ -72,24 +72,18 @@ def judging_fields(criterion: Criterion) -> dict[str, Any]:
     return fields
 
 
-def what_moved(before: Plan, after: Plan) -> tuple[Move, ...]:
-    """Everything that judges and differs between two plans, loosened first, then by criterion."""
-    old = {one.id: one for one in before.criteria()}
-    new = {one.id: one for one in after.criteria()}
+def what_moved(before: Iterable[Criterion], after: Iterable[Criterion]) -> tuple[Move, ...]:
+    """Everything that judges and differs between the criteria of two plans, loosened first, then by criterion."""
+    old, new = ({one.id: one for one in criteria} for criteria in (before, after))
     found = [move for name in old.keys() & new.keys() for move in _moves(old[name], new[name])]
     found += [_whole(name, "loosened", "declared", "gone") for name in old.keys() - new.keys()]
     found += [_whole(name, "tightened", "not there", "declared") for name in new.keys() - old.keys()]
-    return tuple(sorted(found, key=lambda one: (COURSES.index(one.course), one.criterion, one.field, one.before)))
+    return in_order(found)
 
 
-def what_differs(before: Mapping[str, RegisteredBar], after: Mapping[str, RegisteredBar]) -> tuple[Move, ...]:
-    """As `what_moved`, from digests alone: what moved, and not whether it was loosened."""
-    both = sorted(before.keys() & after.keys())
-    found = [_whole(name, "loosened", "declared", "gone") for name in sorted(before.keys() - after.keys())]
-    found += [
-        _whole(name, "changed", before[name].bar, after[name].bar) for name in both if before[name] != after[name]
-    ]
-    return (*found, *(_whole(name, "tightened", "not there", "declared") for name in sorted(after.keys() - before)))
+def in_order(moves: Iterable[Move]) -> tuple[Move, ...]:
+    """Moves with the loosened first, then by criterion."""
+    return tuple(sorted(moves, key=lambda one: (COURSES.index(one.course), one.criterion, one.field, one.before)))
 
 
 def _whole(name: str, course: Course, before: str, after: str) -> Move:

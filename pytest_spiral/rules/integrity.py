@@ -69,6 +69,9 @@ class Finding(Value, frozen=True, kw_only=True):
 _AGAIN = "Get the bundle again from where it was sealed; if it is the same there, run the gate again."
 _RUN = "Run the gate again."
 _READ = "Verify with a higher limit if you expect a file of this size, else do not trust the bundle."
+_NEWER = "Read it with a newer pytest-spiral if it was written by one, else do not trust it."
+_GIVE = "Give the ledger with --ledger, or do not trust the bundle."
+_KEPT = "Compare with a copy or a head that was kept elsewhere, and find out who changed it."
 _FORMAT = "Verify with a newer pytest-spiral if the bundle was written by one, else do not trust it."
 _RECOVER = "Recover the run or run the gate again; an unsealed run decides nothing."
 
@@ -130,6 +133,33 @@ _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (6, "inventory-not-run", "a selected test has neither run nor been kept from running", _RUN),
     (6, "inventory-uncollected", "a test has run that was never collected", _AGAIN),
     (6, "inventory-deselected", "a test has run that was deselected", _AGAIN),
+    (11, "entry-unknown", "the kind of a ledger entry is not known here", _NEWER),
+    (11, "ledger-missing", "the run was registered in a ledger, and carries no copy of it", _GIVE),
+    (11, "ledger-torn", "a ledger's last line is cut off where it must be whole", _AGAIN),
+    (11, "ledger-start", "a ledger does not begin with its one entry 0", _KEPT),
+    (11, "ledger-sequence", "a ledger's entry is missing, doubled or out of order", _KEPT),
+    (11, "ledger-chain", "a ledger's entry does not continue from the one before it", _KEPT),
+    (11, "ledger-adopted", "a branch that a ledger has adopted is not whole, or not of this ledger", _KEPT),
+    (11, "ledger-order", "a ledger's entry is about a run that no entry before it opens", _KEPT),
+    (11, "ledger-doubled", "a ledger tells the same of a run twice, and differently", _KEPT),
+    (
+        11,
+        "ledger-other",
+        "it is another ledger than the one that is asked for",
+        "Give the ledger with the id that is asked for.",
+    ),
+    (11, "ledger-head", "a ledger does not have an entry that it had before: it was rolled back or rewritten", _KEPT),
+    (
+        11,
+        "ledger-head-form",
+        "a file is neither a ledger nor a head of one",
+        "Give what `spiral ledger head` has printed.",
+    ),
+    (11, "ledger-rewritten", "a ledger is not the one that the run found when it was opened", _KEPT),
+    (11, "ledger-unregistered", "a ledger does not register the run once, opened and then collected", _KEPT),
+    (11, "ledger-differs", "what a ledger registers of the run is not what the run says", _AGAIN),
+    (11, "ledger-copy", "the bundle's copy of the ledger goes on after this run's tests were collected", _AGAIN),
+    (11, "ledger-sealed", "a ledger has the run sealed with another manifest", _AGAIN),
 )
 
 _UNSEALED: Final[tuple[tuple[int, str, str, str], ...]] = (
@@ -146,7 +176,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         for step, code, meaning, remedy in table
     }
 )
-"""Every reason code of steps 1 to 6. A code never changes its meaning; new ones may be added."""
+"""Every reason code of steps 1 to 6 and of step 11. A code never changes its meaning; new ones may be added."""
 
 
 def finding(code: str, path: str, sentence: str) -> Finding:

@@ -1,0 +1,41 @@
+"""Finding the ledger that a command is about."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_spiral.errors import UseError
+
+if TYPE_CHECKING:
+    from pytest_spiral.ledger.store import Store
+    from pytest_spiral.model.entry import Entry
+
+
+def add_ledger(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names a ledger."""
+    parser.add_argument(
+        "--ledger",
+        metavar="WHERE",
+        default="",
+        help="a file, git:refs/spiral/ledger, or git:REMOTE:refs/spiral/ledger (default: reports/ledger.jsonl)",
+    )
+
+
+def ledger_of(where: str, *, forced: bool = False) -> "Store":
+    """The ledger named, or the default one; UseError for a word that names none."""
+    from pytest_spiral.ledger.places import DEFAULT, find_ledger
+    from pytest_spiral.run.clock import wall_us
+
+    return find_ledger(where or DEFAULT, Path.cwd(), wall_us, forced=forced)
+
+
+def entries_of(ledger: "Store") -> "list[Entry]":
+    """Everything that counts in a ledger; UseError where there is none, UntrustedError where it does not hold."""
+    from pytest_spiral.rules.entries import read_entries, with_branches
+
+    lines = list(ledger.lines())
+    if not lines:
+        raise UseError(
+            f"there is no ledger at {ledger.name}. Remedy: pytest --spiral-evidence --spiral-ledger={ledger.name}."
+        )
+    return list(with_branches(read_entries(lines)))
