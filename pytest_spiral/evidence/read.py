@@ -12,7 +12,9 @@ from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.journals import Journals, Measure, check_ends, read_journals
 from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.reading import Reading
+from pytest_spiral.evidence.registered import read_copy
 from pytest_spiral.model.base import Value
+from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import BundleStart, Evidence, Inventory, InventoryItem
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.measurement import Measurement, Sample
@@ -33,7 +35,7 @@ from pytest_spiral.rules.canonical import digest, parse_canonical, parse_value
 from pytest_spiral.rules.chain import parse_line
 from pytest_spiral.rules.integrity import Limits, finding, shown
 from pytest_spiral.rules.inventory import parse_inventory
-from pytest_spiral.rules.paths import BUNDLE, INVENTORY, PLAN
+from pytest_spiral.rules.paths import BUNDLE, INVENTORY, LEDGER, PLAN
 
 _SHARED: Final = tuple(
     field.name
@@ -71,7 +73,14 @@ class Gathering:
         """Keep samples of a measurement."""
         self._samples.setdefault(measure.opened.file, []).extend(samples)
 
-    def evidence(self, bundle: BundleStart, plan: Plan, inventory: Inventory, journals: Journals) -> Evidence:
+    def evidence(
+        self,
+        bundle: BundleStart,
+        plan: Plan,
+        inventory: Inventory,
+        journals: Journals,
+        ledger: tuple[Entry, ...] | None = None,
+    ) -> Evidence:
         """All that was gathered. A run without a main end counts as crashed."""
         kept = {name: tuple(records) for name, records in self._records.items()}
         return Evidence(
@@ -80,6 +89,7 @@ class Gathering:
             inventory=inventory,
             measurements=tuple(map(self._measurement, journals.measures.values())),
             status=journals.end.status if journals.end is not None else "crashed",
+            ledger=ledger,
             **kept,
         )
 
@@ -93,8 +103,12 @@ class Gathering:
         )
 
 
-def read_evidence(folder: Path, limits: Limits | None = None, *, partial: bool = False) -> Evidence:
+def read_evidence(
+    folder: Path, limits: Limits | None = None, *, partial: bool = False, ledger: tuple[Entry, ...] | None = None
+) -> Evidence:
     """Read the evidence of a run whose main journal has its end record, sealed or about to be.
+
+    `ledger` are the entries to judge by where the bundle has no copy of the ledger.
 
     Looks at the plan, bundle.json, the inventory, journals, samples and attachments, not at the manifest. With
     `partial`, ends and the inventory may be missing: what a killed run left. Raises UntrustedError with the reason
@@ -115,7 +129,9 @@ def read_evidence(folder: Path, limits: Limits | None = None, *, partial: bool =
             check_ends(journals, refuse)
         read_samples(reading, journals, gathering.take_samples)
         check_attached(reading, journals, {})
-    return gathering.evidence(bundle, plan, inventory, journals)
+        with noted(refuse, LEDGER):
+            ledger = read_copy(opened, present[LEDGER], limits) if LEDGER in present else ledger
+    return gathering.evidence(bundle, plan, inventory, journals, ledger)
 
 
 def read_bundle(folder: Folder, limits: Limits) -> tuple[BundleStart, bytes]:
@@ -185,13 +201,14 @@ def _check_one(folder: Folder, record: Attached, known: Mapping[str, tuple[int, 
         raise UntrustedError("attachment-mismatch", "size or digest differ from those of its record.")
 
 
-def _present(folder: Folder, limits: Limits) -> set[str]:
-    present = set()
+def _present(folder: Folder, limits: Limits) -> dict[str, int]:
+    """Path → size of every regular file."""
+    present = {}
     for entry in folder.entries(limits.files):
         if entry.kind == "too-many-files":
             raise UntrustedError(entry.kind, f"the bundle holds more than {limits.files} files.")
         if entry.kind == "file":
-            present.add(entry.path)
+            present[entry.path] = entry.size
     return present
 
 

@@ -18,8 +18,10 @@ from pytest_spiral.evidence.read import (
     read_plan,
 )
 from pytest_spiral.evidence.reading import Reading
+from pytest_spiral.evidence.registered import read_copy
 from pytest_spiral.evidence.report import Report, StepState
 from pytest_spiral.evidence.state import State, state_of
+from pytest_spiral.model import entry as ledger_entry
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.evidence import BundleStart, Evidence, Inventory, InventoryItem
 from pytest_spiral.model.gate import Plan
@@ -32,6 +34,7 @@ from pytest_spiral.rules.paths import (
     ATTESTATION,
     BUNDLE,
     INVENTORY,
+    LEDGER,
     MAIN_JOURNAL,
     MANIFEST,
     PLAN,
@@ -98,6 +101,7 @@ class _Examination:
         self.plan: Plan | None = None
         self.plan_digest = ""
         self.errors: tuple[str, ...] | None = None
+        self.ledger: tuple[ledger_entry.Entry, ...] | None = None
         self.items: list[InventoryItem] = []
         self.census = Census(self.note)
         self.gathering = Gathering() if gather else None
@@ -197,6 +201,9 @@ class _Examination:
         if INVENTORY in self.files:
             with noted(self.note, INVENTORY):
                 self._read_inventory()
+        if LEDGER in self.files:
+            with noted(self.note, LEDGER):
+                self.ledger = read_copy(self.folder, self.files[LEDGER], self.limits)
         self.states[2] = ("held", "")
 
     def _read_inventory(self) -> None:
@@ -309,4 +316,4 @@ class _Examination:
         if self.start is None or self.plan is None or self.errors is None or self.read.end is None:
             return None
         inventory = Inventory(items=tuple(self.items), errors=self.errors)
-        return self.gathering.evidence(self.start[0], self.plan, inventory, self.read)
+        return self.gathering.evidence(self.start[0], self.plan, inventory, self.read, self.ledger)

@@ -65,11 +65,49 @@ def take_inventory(config: pytest.Config, collected: list[pytest.Item], selected
     from pytest_spiral.plugin.session import check_collection
     from pytest_spiral.run.inventory import write_inventory
 
+    inventory = _inventory(process, collected, selected)
+    bare = _without_tests(process, inventory) if process.options.release else []
+    if bare:
+        selected.clear()
+        check_collection(bare, config)
+        return
     try:
-        write_inventory(process.opened.folder, _inventory(process, collected, selected), process.writer.refuse)
+        write_inventory(process.opened.folder, inventory, process.writer.refuse)
+        register_collection(process)
     except EvidenceError as error:
         selected.clear()
         check_collection([str(error)], config)
+
+
+def register_collection(process: Process) -> None:
+    """Tell the ledger what was collected, once, in the process that has registered the run. Raises EvidenceError."""
+    if process.opened is None or process.opened.logbook is None:
+        return
+    from pytest_spiral.errors import EvidenceError
+    from pytest_spiral.rules.paths import INVENTORY
+
+    try:
+        data = (process.opened.folder / INVENTORY).read_bytes()
+    except OSError as error:
+        raise EvidenceError(f"the inventory cannot be read back ({error.strerror}).") from error
+    process.opened.logbook.collect(data)
+
+
+def _without_tests(process: Process, inventory: "Inventory") -> list[str]:
+    """Gates in scope of which no selected test proves anything: a release run is about whole gates."""
+    if process.opened is None:
+        return []
+    scope = process.opened.start.scope
+    named = bool(scope.gates or scope.stages)
+    claimed = {name.partition(".")[0] for item in inventory.items if item.selected for name in item.criteria}
+    bare = [gate.id for gate in process.plan.gates if gate.id not in claimed] if named else []
+    if not claimed and not named:
+        return ["--spiral-release finds no test that claims a criterion, so there is nothing to prove."]
+    return [
+        f"--spiral-release: gate {gate} is in scope and no test proves any of its criteria. "
+        "Remedy: write one, or narrow the scope with --spiral-gates."
+        for gate in bare
+    ]
 
 
 def _inventory(process: Process, collected: list[pytest.Item], selected: list[pytest.Item]) -> "Inventory":

@@ -12,7 +12,7 @@ from pytest_spiral.plugin.collection import claim, note_collection, take_invento
 from pytest_spiral.plugin.ending import end_session, print_summary
 from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.running import keep_from_running, note_phase, record_test
-from pytest_spiral.plugin.workers import invite, note_crashed_test, part, scheduler
+from pytest_spiral.plugin.workers import invite, note_collected, note_crashed_test, part, scheduler
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -77,6 +77,12 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_testnodedown(node: Any, error: object) -> None:
     """Take over where a worker's journal ended, or that it died."""
     part(node, error)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any) -> None:
+    """Register what the workers have collected, before any of them runs a test."""
+    note_collected(node)
 
 
 @pytest.hookimpl(optionalhook=True)

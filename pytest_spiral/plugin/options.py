@@ -29,7 +29,8 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     }),
     ("--spiral-require", {
         "choices": ("go", "conditional"), "default": None,
-        "help": "Exit with status 1 unless the decision is at least this (ini spiral_require, default conditional).",
+        "help": "Exit with status 1 unless the decision is at least this (ini spiral_require, default conditional, "
+        "and go for a release run).",
     }),
     ("--spiral-gates", {
         "metavar": "B1,B3", "default": None,
@@ -38,6 +39,20 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--spiral-reports", {
         "metavar": "DIR", "default": None,
         "help": "Folder for the bundles (ini spiral_reports, default reports).",
+    }),
+    ("--spiral-ledger", {
+        "metavar": "WHERE", "default": None,
+        "help": "Register this run in a ledger: a file, git:refs/spiral/ledger, or git:REMOTE:refs/spiral/ledger "
+        "(ini spiral_ledger).",
+    }),
+    ("--spiral-ledger-force", {
+        "action": "store_true",
+        "help": "Write to a ledger file although the file system is not proven to keep locks. The ledger then says so.",
+    }),
+    ("--spiral-release", {
+        "action": "store_true",
+        "help": "A release run: records and judges as --spiral-evidence, counts as an attempt in the ledger, and is judged "
+        "among the earlier ones. Refuses a changed tree, -k, --deselect, gates without tests; requires GO unless told else.",
     }),
     ("--spiral-fault", {
         "metavar": "PLAN", "action": "append", "default": [],
@@ -57,7 +72,8 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("spiral_gate_files", "args", DEFAULT_FILES, "Globs, relative to the root folder, that find the gates files."),
     ("spiral_target", "string", "", "Default of --spiral-target."),
-    ("spiral_require", "string", "conditional", "Default of --spiral-require: go or conditional."),
+    ("spiral_require", "string", "", "Default of --spiral-require: go or conditional."),
+    ("spiral_ledger", "string", "", "Default of --spiral-ledger, relative to the root folder."),
     ("spiral_reports", "string", "reports", "Default of --spiral-reports, relative to the root folder."),
     ("spiral_items", "string", "10000", "Default of --spiral-items."),
     ("spiral_seed", "string", "1", "Default of --spiral-seed."),
@@ -70,6 +86,9 @@ class Options:
     """What the user asked for, command line before ini. `gates` is empty where no gate was named."""
 
     evidence: bool
+    release: bool
+    ledger: str
+    forced: bool
     target: str
     require: str
     gates: tuple[str, ...]
@@ -87,6 +106,7 @@ class Options:
             "require": self.require,
             "gates": list(self.gates),
             "faults": list(self.faults),
+            "release": self.release,
             "items": self.items,
             "seed": self.seed,
         }
@@ -103,14 +123,16 @@ def add_options(parser: pytest.Parser) -> None:
 
 def is_wanted(config: pytest.Config) -> bool:
     """Whether there is anything to do: evidence is asked for, or there is a gates file. Imports nothing heavy."""
-    if config.getoption("--spiral-evidence"):
+    if config.getoption("--spiral-evidence") or config.getoption("--spiral-release"):
         return True
     return any(next(config.rootpath.glob(pattern), None) for pattern in config.getini("spiral_gate_files"))
 
 
 def read_options(config: pytest.Config) -> Options:
     """The values in force; raises pytest.UsageError with one sentence for one that cannot be."""
+    release = bool(config.getoption("--spiral-release"))
     require = config.getoption("--spiral-require") or config.getini("spiral_require")
+    require = require or ("go" if release else "conditional")
     if require not in ("go", "conditional"):
         raise pytest.UsageError(f"spiral_require is {require!r}; use go or conditional.")
     target = _first(config.getoption("--spiral-target"), config.getini("spiral_target"))
@@ -118,7 +140,10 @@ def read_options(config: pytest.Config) -> Options:
     if faults and not target:
         raise pytest.UsageError(f"--spiral-fault {faults[0]} needs a target to be put into. Remedy: --spiral-target.")
     return Options(
-        evidence=bool(config.getoption("--spiral-evidence")),
+        evidence=release or bool(config.getoption("--spiral-evidence")),
+        release=release,
+        ledger=_first(config.getoption("--spiral-ledger"), config.getini("spiral_ledger")),
+        forced=bool(config.getoption("--spiral-ledger-force")),
         target=target,
         require=require,
         gates=_listed("--spiral-gates", config.getoption("--spiral-gates")),

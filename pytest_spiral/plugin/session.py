@@ -21,6 +21,7 @@ from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
 
 if TYPE_CHECKING:
+    from pytest_spiral.ledger.store import Store
     from pytest_spiral.run.gate_run import Sealed
 
 WORKER_INPUT = "spiral_bundle"
@@ -109,6 +110,9 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     from pytest_spiral.run.target import describe_target
 
     options, plan = process.options, process.plan
+    narrowed = _narrowed(config, process.book)
+    if options.release:
+        _refuse_release(config, options, narrowed)
     card = describe_target(options.target, options.faults, options.seed)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
@@ -120,7 +124,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         slug=slug_of(stages, options.gates),
         plan=plan,
         cards=cards,
-        scope=Scope(stages=stages, gates=options.gates, narrowed=_narrowed(config, process.book)),
+        scope=Scope(stages=stages, gates=options.gates, narrowed=narrowed),
         target=card,
         profile=profile,
         argv=tuple(process.redactor.redact(str(one)) for one in config.invocation_params.args),
@@ -128,6 +132,8 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         ini={"spiral_gate_files": list(options.gate_files), "spiral_reports": options.reports},
         environment={name: process.redactor.redact(value) for name, value in kept_environment().items()},
         require="go" if options.require == "go" else "conditional",
+        ledger=_ledger(config, options),
+        release=options.release,
     )
     opened = open_run(request)
     process.opened = opened
@@ -135,6 +141,33 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     config.pluginmanager.register(Tally(process), "spiral-tally")
     process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
     _point_allure(config, opened.folder)
+
+
+def _ledger(config: pytest.Config, options: Options) -> "Store | None":
+    if not options.ledger:
+        return None
+    from pytest_spiral.ledger.places import find_ledger
+    from pytest_spiral.run.clock import wall_us
+
+    return find_ledger(options.ledger, config.rootpath, wall_us, forced=options.forced)
+
+
+def _refuse_release(config: pytest.Config, options: Options, narrowed: tuple[str, ...]) -> None:
+    """A release run is about a whole scope and one commit, and is registered; raises UseError."""
+    if not options.ledger:
+        raise UseError(
+            "--spiral-release counts attempts, and no ledger is named. "
+            "Remedy: --spiral-ledger=reports/ledger.jsonl, or --spiral-ledger=git:origin:refs/spiral/ledger."
+        )
+    if narrowed:
+        raise UseError(
+            f"--spiral-release proves whole gates, and tests are kept out by {', '.join(narrowed)}. "
+            "Remedy: narrow the scope by -m stage_b or --spiral-gates, or make a draft with --spiral-evidence."
+        )
+    from pytest_spiral.run.opening import release_commit
+
+    ours = [options.reports] if options.ledger.startswith("git:") else [options.reports, options.ledger]
+    release_commit(config.rootpath, [one for one in ours if not Path(one).is_absolute()])
 
 
 def _with_needs(profile: Profile, process: Process) -> Profile:

@@ -25,6 +25,20 @@ def invite(node: Any) -> None:
         node.workerinput[WORKER_INPUT] = str(process.opened.folder)
 
 
+def note_collected(node: Any) -> None:
+    """Tell the ledger what was collected; where it refuses, the run goes on and is not sealed."""
+    process = node.config.stash.get(PROCESS, None)
+    if process is None or process.writer is None:
+        return
+    from pytest_spiral.errors import EvidenceError
+    from pytest_spiral.plugin.collection import register_collection
+
+    try:
+        register_collection(process)
+    except EvidenceError as error:
+        process.trouble = process.trouble or str(error)
+
+
 def part(node: Any, error: object) -> None:
     """Keep the worker's journal head; where it died, say so in the main journal."""
     config = node.config

@@ -128,6 +128,7 @@ def _rows(name: str, verdict: CriterionVerdict | None, control: Control | None, 
         "" if verdict.verdict is Verdict.PASS else words.reason_words(verdict, beside=limits),
         ", ".join(verdict.qualifiers),
         f"under {control.fault}, where it must {control.verdict}" if control else "",
+        words.attempt_words(verdict),
     ]
     word = markdown(words.verdict_words(verdict, target))
     shown = word if verdict.verdict is Verdict.PASS else f"**{word}**"

@@ -191,6 +191,7 @@ def _criterion(scene: _Scene, verdict: CriterionVerdict) -> list[Line]:
         ),
         *_limits(verdict),
         ("beside it", [Piece(", ".join(verdict.qualifiers))]),
+        ("attempts", [Piece(verdict.attempts.removeprefix("attempts "))]),
         *_asked(verdict, scene),
         *_owed(verdict, scene),
         *_sources(verdict, scene),

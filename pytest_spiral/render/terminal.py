@@ -81,9 +81,14 @@ def criterion_lines(  # noqa: PLR0913 - one criterion, and where its columns sta
     reason = "" if verdict.verdict is Verdict.PASS else words.reason_words(verdict, beside=shown)
     word, style = words.verdict_words(verdict, target), words.verdict_style(verdict)
     if not figures:
-        return _body(name, [[Piece(f"{word}: {reason}" if reason else word, style), Piece(beside)]], width, columns)
+        told = [
+            Piece(f"{word}: {reason}" if reason else word, style),
+            Piece(beside),
+            Piece(words.attempt_words(verdict)),
+        ]
+        return _body(name, [told], width, columns)
     rows = [[Piece(word, style), *figures[0]], *figures[1:]]
-    rows[-1] += [Piece(rest), Piece(beside)]
+    rows[-1] += [Piece(rest), Piece(beside), Piece(words.attempt_words(verdict))]
     if reason.startswith("["):
         rows[0].append(Piece(reason))
         reason = ""

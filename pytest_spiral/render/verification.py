@@ -31,6 +31,25 @@ def render_verification(
     return lines
 
 
+def render_standing(judgement: Judgement | None, standing: Judgement | None, width: int = 100) -> list[Line]:
+    """Render what the kept ledger's later attempts leave of a decision; nothing where that is the same."""
+    if judgement is None or standing is None or judgement.criteria == standing.criteria:
+        return []
+    before = {one.id: one for one in judgement.criteria}
+    style = "green bold" if standing.permission else "red bold"
+    told = [Piece(str(standing.decision or "no decision"), style), Piece("among all attempts of the kept ledger")]
+    lines = row([Piece(" ")], told, width, 2)
+    for one in standing.criteria:
+        if one != before.get(one.id):
+            lines += row(
+                [Piece(f"      {one.id} ")],
+                [Piece(str(one.verdict)), Piece(one.sentence), Piece(one.attempts)],
+                width,
+                8,
+            )
+    return lines
+
+
 def _read(report: Report) -> str:
     return (
         f"{report.files:,} files, {report.bytes:,} bytes, {report.records:,} records, "
@@ -46,7 +65,7 @@ def _outcome(report: Report, judgement: Judgement | None, require: str) -> list[
         ]
     if report.outcome == "unsealed" or judgement is None:
         return [("NOT SEALED", "yellow bold"), (f"the run is {report.state}; it decides nothing", "")]
-    level = ("sealed, E0: hashes only (finds accidents, not an attacker); signed: none; log: none", "")
+    level = (f"sealed, E0: hashes only (finds accidents, not an attacker); signed: none; log: {judgement.log}", "")
     if judgement.partial or judgement.decision is None:
         return [("PARTIAL", "yellow bold"), ("no decision", ""), level]
     style = "green bold" if judgement.permission else "red bold"

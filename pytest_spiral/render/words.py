@@ -110,6 +110,11 @@ def reason_words(verdict: CriterionVerdict, *, beside: Sequence[LimitVerdict] = 
     return " ".join(part for part in (said, "" if plain else f"[{verdict.reason}]") if part)
 
 
+def attempt_words(verdict: CriterionVerdict) -> str:
+    """Say how attempts came out; nothing for the only one there was."""
+    return "" if verdict.attempts.startswith("attempts 1 of 1: ") and ";" not in verdict.attempts else verdict.attempts
+
+
 def by_concern(limits: Iterable[LimitVerdict]) -> list[LimitVerdict]:
     """Sort limits: worst verdict first, then those judged with confidence, then the narrowest margin; stable."""
     return sorted(limits, key=lambda one: (WORST_FIRST.index(one.verdict), not _has_bound(one), _room(one)))

@@ -32,7 +32,7 @@ class Limits(Value, frozen=True, kw_only=True):
 
     Source of the defaults: `docs/evidence-format.md`. `file` holds for every file that is hashed and not parsed as
     one document (journals, samples, attachments, logs), `json` for a document that is parsed as a whole, `range`
-    for one range of a sample file.
+    for one range of a sample file, `ledger` for the bundle's copy of the ledger.
     """
 
     depth: int = 32
@@ -40,6 +40,7 @@ class Limits(Value, frozen=True, kw_only=True):
     sample_line: int = 64 * 1024
     range: int = 1024 * 1024
     json: int = 64 * 1024 * 1024
+    ledger: int = 16 * 1024 * 1024
     files: int = 100_000
     file: int = 1024 * 1024 * 1024
 

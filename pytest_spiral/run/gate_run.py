@@ -12,6 +12,8 @@ import pytest_spiral
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.evidence.store import create_bundle, write_once
+from pytest_spiral.ledger.store import Store
+from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import BundleStart, Evidence, Scope, TargetCard
 from pytest_spiral.model.gate import GateCard, Plan
 from pytest_spiral.model.judgement import Judgement
@@ -20,10 +22,11 @@ from pytest_spiral.model.record import End, JournalHead
 from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.paths import run_id
+from pytest_spiral.rules.paths import LEDGER, run_id
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run import clock, opening
 from pytest_spiral.run.allure import write_allure
+from pytest_spiral.run.logbook import COPY_MOST, Logbook, entries_of, standing_head
 from pytest_spiral.run.writer import Writer
 
 SEALED = "sealed, E0: hashes only"
@@ -46,15 +49,18 @@ class Request:
     ini: Mapping[str, Any]
     environment: Mapping[str, str]
     require: Literal["go", "conditional"]
+    ledger: Store | None = None
+    release: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A bundle that was begun: what a worker must know to write into it."""
+    """A bundle that was begun: what a worker must know to write into it. Only the process that opened it has a logbook."""
 
     folder: Path
     start: BundleStart
     first_prev: str
+    logbook: Logbook | None = None
 
     def writer(self, process: str, redactor: Redactor) -> Writer:
         """This process's way to write."""
@@ -71,7 +77,11 @@ class Sealed:
 
 
 def open_run(request: Request) -> Opened:
-    """Create the bundle's folder, register the bar, write `bundle.json`. Raises EvidenceError or UseError."""
+    """Create the bundle's folder, register the bar, write `bundle.json`; then register the run in the ledger.
+
+    Raises EvidenceError or UseError.
+    """
+    head = None if request.ledger is None else standing_head(request.ledger)
     opened = clock.wall_us()
     nonce = secrets.token_hex(16)
     plan_bytes = canonical_bytes(msgspec.to_builtins(request.plan))
@@ -93,20 +103,39 @@ def open_run(request: Request) -> Opened:
         plugin=opening.code_digests(request.root, Path(pytest_spiral.__file__).parent),
         gates=request.cards,
         require=request.require,
+        mode="release" if request.release else "draft",
+        ledger=head,
     )
     write_once(folder / "plan.json", plan_bytes)
     data = msgspec.json.encode(start) + b"\n"
     write_once(folder / "bundle.json", data)
-    return Opened(folder, start, digest(data))
+    logbook = None if request.ledger is None else Logbook(request.ledger, start, digest(data))
+    if logbook is not None:
+        logbook.open(request.plan)
+    return Opened(folder, start, digest(data), logbook)
 
 
 def seal_run(opened: Opened) -> Sealed:
-    """Read back what was written, judge it, write what is derived, and seal. The journals must be closed."""
-    evidence = read_evidence(opened.folder)
+    """Read back what was written, judge it, write what is derived, and seal; then register the seal.
+
+    The journals must be closed. Raises EvidenceError.
+    """
+    ledger = None if opened.logbook is None else _keep_ledger(opened.folder, opened.logbook)
+    evidence = read_evidence(opened.folder, ledger=ledger)
     judgement = judge(evidence)
     write_derived(opened.folder, evidence, judgement)
-    write_manifest(opened.folder)
+    manifest = write_manifest(opened.folder)
+    if opened.logbook is not None:
+        opened.logbook.seal(judgement, evidence, manifest)
     return Sealed(opened.folder, evidence, judgement)
+
+
+def _keep_ledger(folder: Path, logbook: Logbook) -> tuple[Entry, ...]:
+    """Copy the ledger into the bundle, unless it is too large; gives its entries."""
+    copy = logbook.copy()
+    if len(copy) <= COPY_MOST:
+        write_once(folder / LEDGER, copy)
+    return entries_of(copy)
 
 
 def write_derived(folder: Path, evidence: Evidence, judgement: Judgement) -> None:

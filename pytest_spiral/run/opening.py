@@ -2,11 +2,16 @@
 
 import hashlib
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
+from pytest_spiral.errors import UseError
+from pytest_spiral.rules.integrity import shown
+
 _GIT_TIMEOUT_S = 5.0
+_NAMED = 3
 
 
 def packages() -> dict[str, str]:
@@ -27,6 +32,30 @@ def git_state(root: Path) -> dict[str, Any]:
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return {"why": f"git does not say: {type(error).__name__}"}
     return {"commit": commit, "committed": int(stamp), "dirty": bool(changes.strip())}
+
+
+def release_commit(root: Path, aside: Iterable[str]) -> str:
+    """The commit that a release run is about; raises UseError where the tree is not exactly that commit.
+
+    `aside` are paths relative to `root` that runs write, and that are not looked at.
+    """
+    try:
+        commit = _git(root, "rev-parse", "--verify", "HEAD").strip()
+        away = [f":(exclude){path}" for path in aside]
+        changes = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", ".", *away).splitlines()
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UseError(
+            f"--spiral-release needs to know what it is about, and git does not say ({type(error).__name__}). "
+            "Remedy: run it in a git repository with at least one commit."
+        ) from error
+    if changes:
+        named = ", ".join(shown(line[3:], 60) for line in changes[:_NAMED])
+        more = f" and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
+        raise UseError(
+            f"--spiral-release is about one commit, and the tree has changes beside it: {named}{more}. "
+            "Remedy: commit them, or have git ignore what is not part of it."
+        )
+    return commit
 
 
 def _git(root: Path, *arguments: str) -> str:

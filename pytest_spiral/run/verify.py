@@ -1,7 +1,7 @@
 """Verifying a bundle whole: its integrity, then its verdicts again from the raw samples.
 
 The steps have the numbers of the verifier's checklist (`docs/evidence-format.md`); the body below has them too.
-Steps 4, 8 and 11 (attestation, time, ledger) belong to signed and logged bundles and read `not-checked` here.
+Steps 4 and 8 (attestation, time) belong to signed bundles and read `not-checked` here.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.paths import PLAN, SUMMARY
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
+from pytest_spiral.run.registered import Kept, check_registered, with_kept
 
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
 _NAMED = 5
@@ -33,10 +34,14 @@ _SENTENCE = 400
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A verified bundle: the report of all steps, and the judgement where the evidence could be read."""
+    """A verified bundle: the report of all steps, and the judgement where the evidence could be read.
+
+    `standing` is the judgement among all attempts that a kept ledger has, later ones too; None without such a ledger.
+    """
 
     report: Report
     judgement: Judgement | None
+    standing: Judgement | None = None
 
     def status(self, require: str) -> int:
         """Exit status: 0 at least what is required, 1 authentic but below it or not sealed, 3 not to be trusted."""
@@ -44,7 +49,8 @@ class Checked:
             return 3
         if self.report.outcome == "unsealed" or self.judgement is None or self.judgement.partial:
             return 1
-        return 0 if enough(self.judgement, require) else 1
+        judged = [one for one in (self.judgement, self.standing) if one is not None]
+        return 0 if all(enough(one, require) for one in judged) else 1
 
     def as_json(self, require: str) -> dict[str, Any]:
         """Everything that was found, as plain JSON values."""
@@ -56,17 +62,21 @@ class Checked:
             "status": self.status(require),
             "decision": judged.decision if judged else None,
             "partial": judged.partial if judged else None,
+            "standing": self.standing.decision if self.standing else None,
             "report": msgspec.to_builtins(self.report),
         }
 
 
-def verify_bundle(folder: Path) -> Checked:
+def verify_bundle(folder: Path, kept: Kept | None = None) -> Checked:
     """Verify a bundle; never raises for what is in it. Raises UseError where there is no folder.
+
+    `kept` is a ledger or a head that did not come with the bundle.
 
     1 layout, 2 strict parsing, 3 digests, 5 journals, 6 inventory: `evidence.verify`.
     7 provenance: the subjects' fidelity is what their challenges prove.
     9 verdicts from samples, decisions from verdicts, both equal to the summary.
     10 controls ran, and failed as they must.
+    11 ledger: the run was registered before it began, in the ledger that it says, and that is the one that was kept.
     """
     # 1 to 6
     report, evidence = examine(folder)
@@ -75,6 +85,7 @@ def verify_bundle(folder: Path) -> Checked:
     faults = plan_faults(evidence.plan)
     if faults:
         return Checked(report.with_step(9, [_no_bar(sentence) for sentence in faults[:_NAMED]]), None)
+    evidence = with_kept(evidence, kept)
     judgement = judge(evidence)
     # 7
     report = report.with_step(7, note=_provenance(evidence, judgement))
@@ -83,7 +94,15 @@ def verify_bundle(folder: Path) -> Checked:
         report = report.with_step(9, _compare_summary(folder, judgement))
     # 10
     report = report.with_step(10, note=_controls(evidence, judgement))
-    return Checked(report, judgement)
+    # 11
+    report = check_registered(folder, evidence, kept, report)
+    return Checked(report, judgement, _standing(evidence, kept))
+
+
+def _standing(evidence: Evidence, kept: Kept | None) -> Judgement | None:
+    if kept is None or kept.entries is None or evidence.bundle.ledger is None:
+        return None
+    return judge(msgspec.structs.replace(evidence, ledger=kept.entries))
 
 
 def _no_bar(sentence: str) -> Finding:
@@ -160,7 +179,8 @@ def what_if(folder: Path, limits: Path) -> Judgement:
     gates = tuple(msgspec.structs.replace(gate, stage=stages[gate.id]) for gate in file.gates if gate.id in stages)
     if not gates:
         raise UseError(f"{limits} has none of the gates of this bundle: {', '.join(sorted(stages))}.")
-    changed = msgspec.structs.replace(evidence, plan=Plan(gates=gates))
+    alone = msgspec.structs.replace(evidence.bundle, mode="draft", ledger=None)  # attempts were by another bar
+    changed = msgspec.structs.replace(evidence, plan=Plan(gates=gates), bundle=alone, ledger=None)
     return msgspec.structs.replace(
         judge(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar"
     )
