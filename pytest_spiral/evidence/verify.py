@@ -204,6 +204,7 @@ class _Examination:
         if LEDGER in self.files:
             with noted(self.note, LEDGER):
                 self.ledger = read_copy(self.folder, self.files[LEDGER], self.limits)
+            self.states[11] = ("not-checked", "")  # whether the copy holds is told here, what it says of the run is not
         self.states[2] = ("held", "")
 
     def _read_inventory(self) -> None:
