@@ -7,12 +7,14 @@ the exit status is 1 where a file differs from what would be.
 import inspect
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from pytest_spiral.model.base import DIGEST, MOST_INTEGER
+from pytest_spiral.model.entry import ENTRIES
 from pytest_spiral.model.evidence import BundleStart, Inventory
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
@@ -30,6 +32,11 @@ DOCUMENTS: dict[str, tuple[type, str]] = {
     "manifest": (Manifest, "manifest.json: what was sealed"),
     "sample": (Sample, "One line of a file below samples/"),
 }
+
+
+_COUNT = {"type": "integer", "minimum": 0}
+_WALL = {"type": "integer", "description": "microseconds since 1970-01-01 UTC"}
+_MONO = {"type": "integer", "minimum": 0, "description": "nanoseconds since the journal's start"}
 
 
 def main(arguments: list[str]) -> int:
@@ -50,23 +57,28 @@ def main(arguments: list[str]) -> int:
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema under its short name."""
     made = {name: {"title": title, **msgspec.json.schema(kind)} for name, (kind, title) in DOCUMENTS.items()}
-    return {**made, "journal": journal()}
+    lines = {
+        "journal": chained("One line of a file below journal/", RECORDS, {"n": _COUNT}, {"wall": _WALL, "mono": _MONO}),
+        "ledger": chained("One line of a ledger, and of ledger.jsonl", ENTRIES, {"seq": _COUNT}, {"wall": _WALL}),
+    }
+    return {**made, **lines}
 
 
-def journal() -> dict[str, Any]:
-    """The schema of a journal line: one form for each kind of record."""
-    bodies, definitions = msgspec.json.schema_components(RECORDS.values(), ref_template="#/$defs/{name}")
-    forms = [line(kind, body) for kind, body in zip(RECORDS, bodies, strict=True)]
-    return {"title": "One line of a file below journal/", "oneOf": forms, "$defs": definitions}
+def chained(
+    title: str, kinds: Mapping[str, type], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The schema of a line of a chained file: one form for each kind. `before` and `after` stand around `prev`."""
+    bodies, definitions = msgspec.json.schema_components(kinds.values(), ref_template="#/$defs/{name}")
+    forms = [line(kind, body, before, after) for kind, body in zip(kinds, bodies, strict=True)]
+    return {"title": title, "oneOf": forms, "$defs": definitions}
 
 
-def line(kind: str, body: dict[str, Any]) -> dict[str, Any]:
-    """A journal line that holds that kind of record."""
+def line(kind: str, body: dict[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """A line that holds that kind of record."""
     fields = {
-        "n": {"type": "integer", "minimum": 0},
+        **before,
         "prev": {"type": "string", "pattern": f"^{DIGEST.pattern}$"},
-        "wall": {"type": "integer", "description": "microseconds since 1970-01-01 UTC"},
-        "mono": {"type": "integer", "minimum": 0, "description": "nanoseconds since the journal's start"},
+        **after,
         "kind": {"const": kind},
         "body": body,
     }
