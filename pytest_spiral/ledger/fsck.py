@@ -1,5 +1,6 @@
 """Checking a whole ledger: every line, the chain, what follows what, adopted branches, and heads that were kept."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_spiral.errors import UntrustedError
@@ -15,7 +16,10 @@ from pytest_spiral.model.entry import (
 from pytest_spiral.rules.entries import read_entries, with_branches
 from pytest_spiral.rules.integrity import Finding, finding
 
-_OF_RUNS = (AttemptCollected, AttemptSealed, AttemptRecovered)
+_OF_RUNS = (AttemptOpened, AttemptCollected, AttemptSealed, AttemptRecovered)
+_SLOT = 8  # bytes of a digest that are kept for each kind of entry of a run
+_UNTOLD = bytes(_SLOT)
+_ALIKE = 5
 
 
 class Fsck(Value, frozen=True, kw_only=True):
@@ -33,19 +37,42 @@ class Fsck(Value, frozen=True, kw_only=True):
 def fsck(lines: Iterable[bytes], kept: Sequence[LedgerHead] = (), name: str = "") -> Fsck:
     """Check a ledger line by line; `kept` are heads of it that were noted elsewhere, before. Never raises.
 
-    The chain is read up to the first break. Memory grows by 32 bytes an entry, and with the number of runs.
+    The chain is read up to the first break; of findings with one code, five are told and the rest are counted. Memory
+    grows by 32 bytes an entry and some 200 a run.
     """
     work = _Check(kept)
-    findings: list[Finding] = []
+    found = _Told(name)
     try:
         for entry in work.follow(read_entries(lines)):
-            findings += [finding(code, name, said) for code, said in work.take(entry)]
+            for code, said in work.take(entry):
+                found.add(code, said)
     except UntrustedError as problem:
-        findings.append(finding(problem.code, name, str(problem)))
-    findings += [finding(code, name, said) for code, said in work.heads()]
-    return Fsck(
-        head=work.head, kinds=dict(sorted(work.kinds.items())), backward=work.backward, findings=tuple(findings)
-    )
+        found.add(problem.code, str(problem))
+    for code, said in work.heads():
+        found.add(code, said)
+    kinds = dict(sorted(work.kinds.items()))
+    return Fsck(head=work.head, kinds=kinds, backward=work.backward, findings=found.findings())
+
+
+class _Told:
+    """Findings, so many that a hostile ledger cannot fill the memory or the screen."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._kept: list[Finding] = []
+        self._counts: dict[str, int] = {}
+
+    def add(self, code: str, said: str) -> None:
+        """Keep or count one."""
+        self._counts[code] = self._counts.get(code, 0) + 1
+        if self._counts[code] <= _ALIKE:
+            self._kept.append(finding(code, self._name, said))
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What was kept, and a line for each code of which more came."""
+        rest = {code: count - _ALIKE for code, count in self._counts.items() if count > _ALIKE}
+        more = [finding(code, self._name, f"{count} more findings of this kind.") for code, count in rest.items()]
+        return (*self._kept, *more)
 
 
 class _Check:
@@ -55,8 +82,7 @@ class _Check:
         self.backward = 0
         self._wall = 0
         self._kept = dict.fromkeys(kept, False)
-        self._opened: set[str] = set()
-        self._ended: dict[tuple[str, str], str] = {}
+        self._runs: dict[bytes, bytes] = {}
 
     def follow(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         """Keep the head of the main chain, and go on to adopted branches where there are any."""
@@ -78,19 +104,21 @@ class _Check:
         for head in self._kept:
             if (head.seq, head.digest) == (entry.seq, entry.digest):
                 self._kept[head] = True
-        if isinstance(record, AttemptOpened):
-            if record.nonce in self._opened:
-                yield "ledger-doubled", f"entry {entry.seq} opens the run {record.run} once more."
-            self._opened.add(record.nonce)
-        elif isinstance(record, _OF_RUNS):
-            yield from self._take_end(entry, record.nonce)
+        if isinstance(record, _OF_RUNS):
+            yield from self._take_run(entry, record.nonce)
 
-    def _take_end(self, entry: Entry, nonce: str) -> Iterator[tuple[str, str]]:
-        if nonce not in self._opened:
+    def _take_run(self, entry: Entry, nonce: str) -> Iterator[tuple[str, str]]:
+        """Each run is opened first, and each thing is told of it once; one entry may come twice, by two branches."""
+        key = hashlib.sha256(nonce.encode()).digest()[: 2 * _SLOT]
+        known = self._runs.get(key, _UNTOLD * len(_OF_RUNS))
+        at = _SLOT * _OF_RUNS.index(type(entry.record))
+        own = bytes.fromhex(entry.digest.rpartition(":")[2])[:_SLOT]
+        before = known[at : at + _SLOT]
+        if at and known[:_SLOT] == _UNTOLD:
             yield "ledger-order", f"entry {entry.seq} ({entry.kind}) is about a run that no entry before it opens."
-        before = self._ended.setdefault((entry.kind, nonce), entry.digest)
-        if before != entry.digest:
+        if before not in (_UNTOLD, own):
             yield "ledger-doubled", f"entry {entry.seq} says {entry.kind} of a run for the second time."
+        self._runs[key] = known[:at] + own + known[at + _SLOT :]
 
     def heads(self) -> Iterator[tuple[str, str]]:
         """Heads that were kept and that the ledger does not have: it was rolled back, or is another one."""

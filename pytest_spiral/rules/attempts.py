@@ -130,12 +130,11 @@ class Campaign(Value, frozen=True, kw_only=True):
     rows: int = 0
     words: tuple[str, ...] = ()
     drafts: int = 0
-    abandoned: int = 0
     moved: bool = False
 
     def sentence(self, own: str) -> str:
         """`attempts 3 of 3: 1 passed, 2 failed`; `own` is this run's word."""
-        drafts = f"; {self.drafts} drafts beside" if self.drafts else ""
+        drafts = f"; {self.drafts} draft{'s' if self.drafts > 1 else ''} beside" if self.drafts else ""
         return f"attempts {self.number} of {self.total}: {tally_words([*self.words, own])}{drafts}"
 
 
@@ -163,7 +162,6 @@ def campaign_of(
         rows=sum(len(one.runs(name)) for _, one in by_bar),
         words=tuple(one.word(name) for _, one in others),
         drafts=drafts,
-        abandoned=sum(one.abandoned for _, one in others),
         moved=any(
             one.opened.criteria[name] != bar
             and one.word(name) != Verdict.PASS

@@ -319,6 +319,10 @@ CATALOGUE = [
 ELSEWHERE = {
     "file-unreadable", "file-too-large", "line-too-long", "too-many-files",
     "unsealed-running", "unsealed-abandoned", "unsealed-incomplete", "unsealed-ended",
+    # tests/ledger and tests/plugin/test_release.py
+    "entry-unknown", "ledger-missing", "ledger-torn", "ledger-start", "ledger-sequence", "ledger-chain",
+    "ledger-adopted", "ledger-order", "ledger-doubled", "ledger-other", "ledger-head", "ledger-head-form",
+    "ledger-rewritten", "ledger-unregistered", "ledger-differs", "ledger-copy", "ledger-sealed",
 }  # fmt: skip
 
 

@@ -220,9 +220,9 @@ def test_any_prefix_and_an_append_is_a_ledger(tmp_path_factory, entries, cut, mo
 
 MOUNTS = """\
 21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
-22 21 0:40 / /srv/share rw shared:1 - nfs4 server:/share rw
-23 21 0:41 / /srv/with\\040blank rw - cifs //server/share rw
-24 22 0:42 / /srv/share/local rw - tmpfs tmpfs rw
+22 21 0:40 / /mounted/share rw shared:1 - nfs4 server:/share rw
+23 21 0:41 / /mounted/with\\040blank rw - cifs //server/share rw
+24 22 0:42 / /mounted/share/local rw - tmpfs tmpfs rw
 """
 
 
@@ -235,10 +235,10 @@ def mounts(tmp_path):
 @pytest.mark.parametrize(
     ("folder", "kind"),
     [
-        ("/srv/share/x", "nfs4"),
-        ("/srv/share/local/x", "tmpfs"),
-        ("/srv/sharefolder", "ext4"),
-        ("/srv/with blank", "cifs"),
+        ("/mounted/share/x", "nfs4"),
+        ("/mounted/share/local/x", "tmpfs"),
+        ("/mounted/sharefolder", "ext4"),
+        ("/mounted/with blank", "cifs"),
     ],
 )
 def test_the_longest_mount_point_says_the_file_system(mounts, tmp_path, folder, kind):

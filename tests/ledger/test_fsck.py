@@ -184,6 +184,14 @@ def test_adopting_the_other_way_too_counts_the_same_runs(fork):
     adopt(loser, list(winner.lines()))
     assert set(runs(loser)) == set(runs(winner))
     assert fsck(winner.lines()).findings == ()
+    assert fsck(loser.lines()).findings == ()
+
+
+def test_of_many_findings_alike_five_are_told(lines):
+    many = [lines[0], *(lines[2].replace(b'01","inv', b'%02x","inv' % number) for number in range(2, 40))]
+    found = fsck(rechained(many)).findings
+    assert [one.code for one in found] == ["ledger-order"] * 6
+    assert found[-1].sentence == "33 more findings of this kind."
 
 
 def test_what_is_there_already_is_not_adopted(fork):

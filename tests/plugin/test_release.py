@@ -119,7 +119,7 @@ def test_a_draft_is_registered_as_one_and_judged_alone(project):
     ran = project.run(LEDGER)
     assert (ran.verdicts["S1.works"], ran.verdicts["S1.row"]) == ("pass", "inconclusive")
     assert [one.record.draft for one in entries(project)[4:]] == [True, True, True]
-    assert release(project).criterion("S1.works").attempts == "attempts 2 of 2: 1 passed, 1 failed; 1 drafts beside"
+    assert release(project).criterion("S1.works").attempts == "attempts 2 of 2: 1 passed, 1 failed; 1 draft beside"
 
 
 def test_without_a_ledger_nothing_is_registered(project):
