@@ -167,7 +167,7 @@ def _mapped(fd: int, size: int) -> Iterator[mmap.mmap | bytes]:
 
 
 def _find(data: mmap.mmap | bytes, needle: bytes) -> Entry | None:
-    at = data.rfind(needle)
+    at = data.find(needle)
     if at < 0:
         return None
     end = at + len(needle)

@@ -179,7 +179,7 @@ def _file_name(number: int) -> str:
 
 
 def _find(data: bytes, ending: bytes) -> Entry | None:
-    at = data.rfind(ending)
+    at = data.find(ending)
     return None if at < 0 else parse_entry(data[data.rfind(b"\n", 0, at) + 1 : at + len(ending)])
 
 

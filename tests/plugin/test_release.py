@@ -3,13 +3,14 @@
 import json
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 from pytest_spiral.ledger.book import Book
 from pytest_spiral.ledger.fsck import fsck
 from pytest_spiral.ledger.gitref import GitLedger, parse_place
-from pytest_spiral.model.evidence import BundleStart
+from pytest_spiral.model.entry import Artefact
 from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.entries import head_of, read_entries, render_head
@@ -307,6 +308,26 @@ def test_a_copy_that_was_taken_away_is_found(registered):
     assert codes(bundle, load_kept(ledger)) == {"ledger-sealed"}
 
 
+def test_a_large_ledger_stays_outside_and_must_be_given(project, tmp_path):
+    book(project).append(*[Artefact(name=f"{n}-" + "x" * 60_000, sha256=digest(b""), bytes=0) for n in range(290)])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "--spiral-release", LEDGER, "-q", "-p", "no:cacheprovider"],
+        cwd=project.path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout
+    (bundle,) = (project.path / "reports" / "run").iterdir()
+    ledger = project.path / "reports" / "ledger.jsonl"
+    assert ledger.stat().st_size > 16 * 1024 * 1024
+    assert not (bundle / "ledger.jsonl").exists()
+    assert codes(bundle) == {"ledger-missing"}
+    checked = verify_bundle(bundle, load_kept(ledger))
+    assert (checked.report.outcome, checked.report.findings) == ("sound", ())
+    assert {one.id: str(one.verdict) for one in checked.judgement.criteria} == {
+        "S1.works": "pass",
+        "S1.row": "inconclusive",
+    }
+
+
 def test_a_kept_head_finds_a_rollback(registered, tmp_path, project):
     bundle, ledger = registered
     head = tmp_path / "head"
@@ -337,7 +358,6 @@ def test_a_bundle_that_another_one_was_registered_for_is_found(registered):
     """What began the run is not the file whose digest was registered."""
     bundle, _ = registered
     start = (bundle / "bundle.json").read_bytes()
-    assert BundleStart.__name__
     (bundle / "bundle.json").write_bytes(start.replace(b'"require":"go"', b'"require":"conditional"'))
     reseal(bundle)
     assert verify_bundle(bundle).report.outcome == "untrusted"

@@ -334,15 +334,25 @@ def another_name(evidence):
 
 
 @pytest.mark.parametrize(
-    "change",
-    [no_ledger, no_pin, empty, cut_before_own, another_pin, another_ledger, a_draft_after_all, another_name],
+    ("change", "code"),
+    [
+        (no_ledger, "ledger-missing"),
+        (no_pin, "ledger-missing"),
+        (empty, "ledger-other"),
+        (cut_before_own, "ledger-unregistered"),
+        (another_pin, "ledger-rewritten"),
+        (another_ledger, "ledger-other"),
+        (a_draft_after_all, "ledger-differs"),
+        (another_name, "ledger-differs"),
+    ],
 )
-def test_a_release_run_without_its_ledger_decides_nothing(universal, change):
+def test_a_release_run_without_its_ledger_decides_nothing(universal, change, code):
     told = Desk(universal).other("pass").own().told()
     assert str(judge(told).decision) == "GO"
     judged = judge(change(told))
     assert (str(judged.decision), judged.permission, judged.log) == ("NOT-EVALUABLE", 0, "none")
     assert {one.reason for one in judged.criteria} == {"history-broken"}
+    assert history_of(change(told)).faults[0][0] == code
 
 
 def test_a_bar_that_the_ledger_does_not_have_is_found(universal):
