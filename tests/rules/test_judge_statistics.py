@@ -389,7 +389,7 @@ def test_two_sides_agree_item_by_item_or_not(bench, left, right, census, verdict
 
 
 def test_items_that_differ_are_named(bench):
-    sides = {name: 1 for name in "abcde"}
+    sides = dict.fromkeys("abcde", 1)
     compared(bench, sides, dict.fromkeys(sides, 2), samples=5)
     assert bench.figures("S1.it").note == "differing: a, b, c and 2 more"
 
