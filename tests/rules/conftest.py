@@ -288,7 +288,7 @@ def bench() -> Bench:
     return Bench()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bench() -> type[Bench]:
     """As many empty runs as a test needs."""
     return Bench
