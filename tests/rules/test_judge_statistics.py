@@ -553,3 +553,62 @@ def test_a_name_measured_twice_in_one_block_is_no_population(bench):
     bench.criterion("S1.it", "failures(query) <= 0", samples=2)
     bench.measure("S1.it", "query", bench.hits(2)).measure("S1.it", "query", bench.hits(2))
     assert bench.verdict("S1.it") == (INVALID, "measured-twice")
+
+
+# samples that were announced and never came
+
+
+@pytest.mark.parametrize(
+    ("limit", "unit", "good", "fields"),
+    [
+        ("rate(work) >= 95 %", "", "hits", {"confidence": "0.95"}),
+        ("p95(work) <= 120 ms", "ms", "values", {"confidence": "0.95"}),
+        ("mean(work) >= 50 %", "1", "values", {"confidence": "0.95"}),
+        ("failures(work) <= 0", "", "hits", {}),
+        ("failures(work) <= 0", "", "hits", {"census": True}),
+        ("max(work) <= 45 ms", "ms", "values", {}),
+        ("min(work) >= 1 ms", "ms", "values", {"census": True}),
+    ],
+)
+@pytest.mark.parametrize(("announced", "verdict"), [(0, PASS), (59, PASS), (100, OPEN)])
+def test_samples_announced_beyond_the_plan_that_never_came_forbid_a_pass(
+    make_bench, limit, unit, good, fields, announced, verdict
+):
+    bench = make_bench()
+    taken = bench.hits(59) if good == "hits" else bench.values(*[1] * 59)
+    found = judged(bench, limit, taken, unit=unit, samples=59, planned=announced, **fields)
+    assert found[0] == verdict
+    figures = bench.figures("S1.it")
+    assert (figures.samples, figures.planned) == (59, 100 if verdict == OPEN else 59)
+
+
+@pytest.mark.parametrize("announced", [0, 10, 20, 1000])
+def test_samples_that_never_came_soften_no_fail(bench, announced):
+    assert judged(bench, "failures(work) <= 0", bench.hits(9, 1), samples=10, planned=announced) == (FAIL, "fail")
+
+
+def test_samples_that_never_came_could_decide(bench):
+    assert judged(bench, "failures(work) <= 0", bench.hits(10), samples=10, planned=12) == (OPEN, "lost-samples")
+    assert bench.judged("S1.it").sentence == "announced samples never came, and they could decide"
+
+
+def test_a_census_that_took_more_than_announced_has_lost_nothing(bench):
+    assert judged(bench, "failures(work) <= 0", bench.hits(12), samples=10, planned=11, census=True) == (PASS, "")
+
+
+def test_an_item_that_was_announced_and_never_listed_is_missing(bench):
+    bench.criterion("S1.it", "equal(rest, grpc)", samples=2, census=True)
+    for name in ("rest", "grpc"):
+        bench.measure("S1.it", name, bench.items({"a": 1, "b": 2}), planned=3)
+    assert bench.verdict("S1.it") == ("not-run", "missing-part")
+
+
+@pytest.mark.parametrize(
+    ("limit", "sample", "fields"),
+    [
+        ("count(work) <= 0", {"count": 0, "exposure": 20}, {"exposure": "20 s"}),
+        ("duration(work) >= 1 ms", {"ns": 10**9}, {}),
+    ],
+)
+def test_a_count_and_a_duration_are_not_announced_by_number(bench, limit, sample, fields):
+    assert judged(bench, limit, [sample], planned=5, **fields) == (PASS, "")

@@ -80,6 +80,15 @@ def counted(measurement: Measurement, criterion: Criterion, limit: Limit) -> tup
     return tuple(one for one in measurement.samples if not one.warm)
 
 
+def never_came(measurement: Measurement, criterion: Criterion, limit: Limit) -> int:
+    """How many samples were announced beyond the plan and never came; a plan that is not full is short by itself.
+
+    They count against a pass and never for a fail (statistics.md, rule 4).
+    """
+    taken = sum(not one.warm for one in measurement.samples)
+    return max(0, measurement.planned - max(taken, criterion.plan_of(limit) or 0))
+
+
 def block_sizes(samples: Iterable[Sample], measurement: Measurement) -> tuple[int, ...]:
     """How many samples each block of fresh connections has, in the order taken; PopulationError where blocks mix."""
     found = [(block, len(list(group))) for block, group in groupby(samples, key=lambda one: one.block)]
