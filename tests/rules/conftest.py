@@ -136,6 +136,7 @@ class Bench:
         if not any(one.id == self.node(test) for one in self.records.get("tests", ())):
             self.ran(test, *([fields["control"]] if fields.get("control") else claimed))
         number = next(self._numbers)
+        taken = tuple(Sample(n=at, **said) for at, said in enumerate(samples))
         self.add(
             "measurements",
             Measurement(
@@ -143,8 +144,8 @@ class Bench:
                 name=name,
                 test=self.node(test),
                 criteria=claimed,
-                samples=tuple(Sample(n=at, **said) for at, said in enumerate(samples)),
-                **{"unit": "", **fields},
+                samples=taken,
+                **{"unit": "", "count": len(taken) if fields.get("closed", True) else None, **fields},
             ),
         )
         return self

@@ -240,3 +240,44 @@ def test_a_planned_criterion_is_not_run_whatever_there_is(bench):
 def test_a_document_that_nobody_signed_is_not_run(bench):
     bench.criterion("S1.charter", method="examine").ran("test_it", "S1.charter")
     assert bench.verdict("S1.charter") == (NOT_RUN, "unsigned")
+
+
+# what was to run next
+
+
+@pytest.mark.parametrize(("following", "found"), [("test_b", (INVALID, "uncollected")), ("test_it", (PASS, ""))])
+def test_a_test_that_was_to_run_next_and_is_not_listed_was_taken_away(gate, following, found):
+    gate.ran("test_it", "S1.works", next=gate.node(following)).measure("S1.works", "work", gate.hits(2))
+    assert gate.verdict("S1.works") == found
+
+
+# run blocks
+
+
+@pytest.mark.parametrize(
+    ("second", "found"), [((2, 0), (PASS, "")), ((1, 1), (FAIL, "fail")), (None, (NOT_RUN, "run-empty"))]
+)
+def test_what_is_measured_in_one_run_block_is_measured_in_each(gate, second, found):
+    gate.run("main-1", "S1.works").run("main-2", "S1.works").measure("S1.works", "work", gate.hits(2), run="main-1")
+    if second:
+        gate.measure("S1.works", "work", gate.hits(*second), run="main-2")
+    assert gate.verdict("S1.works") == found
+
+
+def test_what_is_measured_in_no_run_block_wants_none(gate):
+    gate.run("main-1", "S1.works").measure("S1.works", "work", gate.hits(2))
+    assert gate.verdict("S1.works") == (PASS, "")
+
+
+def test_run_blocks_of_another_test_are_not_this_ones(gate):
+    gate.run("main-1", "S1.works").measure("S1.works", "work", gate.hits(2), run="main-1")
+    gate.run("main-2", "S1.works", test="test_b").measure("S1.works", "work", gate.hits(2), test="test_b")
+    assert gate.verdict("S1.works") == (PASS, "")
+
+
+@pytest.mark.parametrize(
+    ("count", "found"), [(2, (PASS, "")), (3, (INVALID, "samples-order")), (1, (INVALID, "samples-order"))]
+)
+def test_samples_are_as_many_as_the_closing_record_told_of(gate, count, found):
+    gate.measure("S1.works", "work", gate.hits(2), count=count)
+    assert gate.verdict("S1.works") == found

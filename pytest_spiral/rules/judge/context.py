@@ -19,12 +19,14 @@ _Record = TypeVar("_Record")
 class Context:
     """Evidence by criterion, test and run.
 
-    `told` are the tests of which any record says that they prove a criterion, collected or not.
+    `told` are the tests of which any record says that they prove a criterion, collected or not. `unlisted` are tests
+    that a process was to run next and that the inventory does not list.
     """
 
     evidence: Evidence
     items: Mapping[str, tuple[InventoryItem, ...]]
     told: Mapping[str, tuple[str, ...]]
+    unlisted: tuple[str, ...]
     tests: Mapping[str, tuple[Test, ...]]
     measured: Mapping[str, tuple[Measurement, ...]]
     controlled: Mapping[str, tuple[Measurement, ...]]
@@ -74,6 +76,7 @@ def make_context(evidence: Evidence) -> Context:
         evidence=evidence,
         items=_grouped((name, item) for item in evidence.inventory.items for name in item.criteria),
         told=_told(evidence),
+        unlisted=_unlisted(evidence),
         tests=_grouped((test.id, test) for test in evidence.tests),
         measured=_grouped((name, one) for one in plain for name in one.criteria),
         controlled=_grouped((one.control, one) for one in aside),
@@ -91,6 +94,11 @@ def _grouped(pairs: Iterable[tuple[str, _Record]]) -> dict[str, tuple[_Record, .
     for name, record in pairs:
         found[name].append(record)
     return {name: tuple(records) for name, records in found.items()}
+
+
+def _unlisted(evidence: Evidence) -> tuple[str, ...]:
+    listed = {item.id for item in evidence.inventory.items}
+    return tuple(dict.fromkeys(test.next for test in evidence.tests if test.next and test.next not in listed))
 
 
 def _told(evidence: Evidence) -> dict[str, tuple[str, ...]]:

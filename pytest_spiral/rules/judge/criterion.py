@@ -14,7 +14,7 @@ from pytest_spiral.rules.judge.control import judge_control
 from pytest_spiral.rules.judge.finding import Finding, worst
 from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.needs import on_requirement
-from pytest_spiral.rules.judge.population import PopulationError, in_order, populations
+from pytest_spiral.rules.judge.population import Population, PopulationError, is_whole, populations
 from pytest_spiral.rules.judge.row import judge_row
 from pytest_spiral.rules.judge.subjects import judge_subjects, shown_fidelity
 from pytest_spiral.rules.judge.tests import by_outcome, judge_deliveries, judge_tests
@@ -53,7 +53,7 @@ def _judge_evidence(
     findings = [
         Finding(Verdict.INVALID, "samples-order", f"samples of {one.name} are missing or out of order")
         for one in measurements
-        if not in_order(one)
+        if not is_whole(one)
     ]
     if criterion.control is not None:
         limits, found = judge_control(criterion, criterion.control, context, measurements)
@@ -86,7 +86,21 @@ def _judge_limits(
             verdicts.append(judge_row(criterion, limit, found, context))
         else:
             verdicts += [judge_limit(criterion, limit, one, trusted=context.clock_trusted) for one in found]
+            findings += _empty_runs(criterion, limit, found, context)
     return tuple(verdicts), findings
+
+
+def _empty_runs(criterion: Criterion, limit: Limit, found: tuple[Population, ...], context: Context) -> list[Finding]:
+    """A test that measures in one of its run blocks measures in each: nobody chooses the run that counts."""
+    filled = {(one.test, one.run) for one in found}
+    tests = {test for test, run in filled if run}
+    opened = dict.fromkeys((one.test, one.run) for one in context.runs.get(criterion.id, ()) if one.test in tests)
+    names = " and ".join(limit.measurements)
+    return [
+        Finding(Verdict.NOT_RUN, "run-empty", f"{names} was not measured in run {run} of {test.rpartition('::')[2]}")
+        for test, run in opened
+        if (test, run) not in filled
+    ]
 
 
 def _all_pass(criterion: Criterion, limit: Limit, context: Context) -> LimitVerdict:

@@ -55,9 +55,10 @@ def populations(limit: Limit, measurements: Iterable[Measurement]) -> tuple[Popu
     )
 
 
-def in_order(measurement: Measurement) -> bool:
-    """Whether samples are numbered from 0 without a gap: none is missing between two others."""
-    return all(one.n == number for number, one in enumerate(measurement.samples))
+def is_whole(measurement: Measurement) -> bool:
+    """Whether samples are numbered from 0 without a gap, and are as many as the closing record told of."""
+    samples = measurement.samples
+    return measurement.count in (None, len(samples)) and all(one.n == number for number, one in enumerate(samples))
 
 
 def counted(measurement: Measurement, criterion: Criterion, limit: Limit) -> tuple[Sample, ...]:
