@@ -14,8 +14,8 @@ from pytest_spiral.rules.judge.control import judge_control
 from pytest_spiral.rules.judge.finding import Finding, worst
 from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.needs import on_requirement
-from pytest_spiral.rules.judge.population import Population, PopulationError, is_whole, populations
-from pytest_spiral.rules.judge.row import judge_row
+from pytest_spiral.rules.judge.population import PopulationError, is_whole, populations
+from pytest_spiral.rules.judge.row import judge_blocks, judge_row
 from pytest_spiral.rules.judge.subjects import judge_subjects, shown_fidelity
 from pytest_spiral.rules.judge.tests import by_outcome, judge_deliveries, judge_tests
 from pytest_spiral.rules.statistics import Qualifier, judge_equality
@@ -82,25 +82,13 @@ def _judge_limits(
         if not found:
             sentence = f"no test delivered {' and '.join(limit.measurements)} for {limit.text}"
             findings.append(Finding(Verdict.NOT_RUN, _UNFED, sentence))
-        elif criterion.consecutive > 1:
+            continue
+        if criterion.consecutive > 1:
             verdicts.append(judge_row(criterion, limit, found, context))
         else:
             verdicts += [judge_limit(criterion, limit, one, trusted=context.clock_trusted) for one in found]
-            findings += _empty_runs(criterion, limit, found, context)
+        findings += judge_blocks(criterion, limit, found, context)
     return tuple(verdicts), findings
-
-
-def _empty_runs(criterion: Criterion, limit: Limit, found: tuple[Population, ...], context: Context) -> list[Finding]:
-    """A test that measures in one of its run blocks measures in each: nobody chooses the run that counts."""
-    filled = {(one.test, one.run) for one in found}
-    tests = {test for test, run in filled if run}
-    opened = dict.fromkeys((one.test, one.run) for one in context.runs.get(criterion.id, ()) if one.test in tests)
-    names = " and ".join(limit.measurements)
-    return [
-        Finding(Verdict.NOT_RUN, "run-empty", f"{names} was not measured in run {run} of {test.rpartition('::')[2]}")
-        for test, run in opened
-        if (test, run) not in filled
-    ]
 
 
 def _all_pass(criterion: Criterion, limit: Limit, context: Context) -> LimitVerdict:
