@@ -7,15 +7,21 @@ keeps one record that tells of it. Without its last trace a thing was never ther
 the journals' chains, the inventory and the ledger find (tests/run/test_verify_steps.py).
 """
 
+import dataclasses
 from collections import Counter
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.model.evidence import Evidence, Scope
 from pytest_spiral.model.profile import Fact
+from pytest_spiral.rules.judge import criterion as criterion_module
 from pytest_spiral.rules.judge import judge
+from pytest_spiral.rules.judge import needs as needs_module
+from pytest_spiral.rules.judge import subjects as subjects_module
+from pytest_spiral.rules.judge import tests as tests_module
 
 # Building runs
 
@@ -43,7 +49,9 @@ class Maker:
             "level": self.draw(mostly("blocker", "advisory")),
             "fidelity": self.draw(mostly(None, "live", "stub")),
         }
-        fields["requires"] = self.draw(mostly(None, "audio.playback", "not audio.playback", "tool.sox"))
+        fields["requires"] = self.draw(
+            st.sampled_from([None, None, None, "audio.playback", "not audio.playback", "tool.sox"])
+        )
         return fields | {"subjects": self.draw(st.sampled_from([(), ("memory",)]))}
 
     def name(self, gate=None):
@@ -230,7 +238,7 @@ WAYS = (
 def subjects(draw, bench):
     """Each process's own memory: sound, or with one flaw."""
     for identity in ("memory-1", "memory-2")[: draw(st.integers(1, 2))]:
-        flaw = draw(mostly("", "stub", "unchallenged", "changed", "lost"))
+        flaw = draw(st.sampled_from(["", "", "", "", "stub", "unchallenged", "changed", "lost"]))
         known = {"identity": identity}
         if flaw == "stub":
             known["challenge"] = bench.challenge(found=[])
@@ -243,12 +251,12 @@ def subjects(draw, bench):
             bench.seen("memory", "end", **known, **({"digest": "sha256:" + "0" * 64} if flaw == "changed" else {}))
 
 
-def a_run(draw, bench):
+def a_run(draw, bench, ways=WAYS, most=3):
     """The evidence of a run that is rich, and sound but for a flaw here and there."""
     bench.stage = "stage_x"
     bench.on("sandbox", "sandbox", **{"clock.trusted": draw(st.booleans())})
     maker = Maker(draw, bench)
-    for way in draw(st.lists(st.sampled_from(WAYS), min_size=1, max_size=3)):
+    for way in draw(st.lists(st.sampled_from(ways), min_size=1, max_size=most)):
         getattr(maker, way)()
     if draw(mostly(False, True)):
         maker.planned()
@@ -319,10 +327,8 @@ def rises(evidence, handle, permission):
 RUNS = settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
 
 
-@given(data=st.data())
-@RUNS
-def test_taking_any_one_thing_away_never_raises_the_permission(make_bench, data):
-    evidence = a_run(data.draw, make_bench())
+def take_one(evidence):
+    """The property of one thing taken away; AssertionError where it does not hold."""
     permission = judge(evidence).permission
     reached = traces(msgspec.structs.replace(evidence, inventory=type(evidence.inventory)()))
     for handle in handles(evidence):
@@ -331,12 +337,10 @@ def test_taking_any_one_thing_away_never_raises_the_permission(make_bench, data)
         assert not rises(evidence, handle, permission)
 
 
-@given(data=st.data())
-@RUNS
-def test_taking_more_and_more_away_never_raises_the_permission(make_bench, data):
-    evidence = a_run(data.draw, make_bench())
-    told = traces(evidence)
-    permission = judge(evidence).permission
+def take_many(data, bench):
+    """The property of a chain of subsets; AssertionError where it does not hold."""
+    evidence = a_run(data.draw, bench)
+    told, permission = traces(evidence), judge(evidence).permission
     for _ in range(data.draw(st.integers(2, 12))):
         left = [one for one in handles(evidence) if traces(without(evidence, one)) == told]
         if not left:
@@ -344,3 +348,79 @@ def test_taking_more_and_more_away_never_raises_the_permission(make_bench, data)
         handle = data.draw(st.sampled_from(left))
         assert not rises(evidence, handle, permission)
         evidence = without(evidence, handle)
+
+
+@given(data=st.data())
+@RUNS
+def test_taking_any_one_thing_away_never_raises_the_permission(make_bench, data):
+    take_one(a_run(data.draw, make_bench()))
+
+
+@given(data=st.data())
+@RUNS
+def test_taking_more_and_more_away_never_raises_the_permission(make_bench, data):
+    take_many(data, make_bench())
+
+
+# The control: judges that are wrong, each in one way, and the property finds each of them
+
+
+judge_evidence = criterion_module._judge_evidence
+judge_test = tests_module._judge_test
+evaluate = needs_module.evaluate
+DELIVERIES = (criterion_module, "judge_deliveries")
+
+
+def says_nothing(*arguments, **fields):
+    """In place of a check: it finds nothing."""
+    return iter(())
+
+
+def takes_any(measurement):
+    """In place of counting samples: however many there are, they are all."""
+    return True
+
+
+def reads_the_claim(criterion, context, measurements):
+    """In place of judging evidence: where nothing was measured, the test's own end is taken for a proof."""
+    limits, findings = judge_evidence(criterion, context, measurements)
+    return limits, [one for one in findings if measurements]
+
+
+def is_never_far(requirement, facts):
+    """In place of evaluating a requirement: what is not known is taken for met."""
+    outcome = evaluate(requirement, facts)
+    return outcome if outcome.state == "unmet" else dataclasses.replace(outcome, state="met")
+
+
+def forgets(item, criterion, context):
+    """In place of judging a test's end: one without a record is nothing to speak of."""
+    return judge_test(item, criterion, context) if context.tests.get(item.id) else iter(())
+
+
+CHECKS = {
+    "reads a claim": (["failures"], {(criterion_module, "_judge_evidence"): reads_the_claim, DELIVERIES: says_nothing}),
+    "asks for no delivery": (["failures"], {DELIVERIES: says_nothing}),
+    "takes any subset of samples": (["failures"], {(criterion_module, "is_whole"): takes_any}),
+    "takes any subset of run blocks": (["row"], {(criterion_module, "judge_blocks"): says_nothing}),
+    "takes tests that were not collected": (["bound"], {(tests_module, "_uncollected"): says_nothing}),
+    "forgets tests without a record": (["counted"], {(tests_module, "_judge_test"): forgets}),
+    "takes what is unknown for met": (["elapsed"], {(needs_module, "evaluate"): is_never_far}),
+    "asks for no subject at the end": (["elapsed"], {(subjects_module, "_gone"): says_nothing}),
+    "asks for no subject at the start": (["elapsed"], {(subjects_module, "_unseen"): says_nothing}),
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_judge_that_lacks_a_check_is_found_out(make_bench, monkeypatch, check):
+    ways, changes = CHECKS[check]
+    for (module, name), wrong in changes.items():
+        monkeypatch.setattr(module, name, wrong)
+
+    @given(data=st.data())
+    @settings(RUNS, max_examples=2000, phases=[Phase.generate], derandomize=True, database=None)
+    def holds(data):
+        take_one(a_run(data.draw, make_bench(), ways, most=1))
+
+    with pytest.raises(AssertionError, match=r"0 to [12] without|1 to 2 without"):
+        holds()
