@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from pytest_spiral.model.evidence import Evidence, Scope
 from pytest_spiral.model.profile import Fact
+from pytest_spiral.model.record import RunOpened
+from pytest_spiral.rules.canonical import canonical_bytes
 from pytest_spiral.rules.judge import criterion as criterion_module
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.judge import needs as needs_module
@@ -424,3 +426,31 @@ def test_a_judge_that_lacks_a_check_is_found_out(make_bench, monkeypatch, check)
 
     with pytest.raises(AssertionError, match=r"0 to [12] without|1 to 2 without"):
         holds()
+
+
+# The order of records
+
+
+def owner_of(record):
+    """Whose order a record stands in: its process's where a run block was opened, its test's, or nobody's."""
+    if isinstance(record, RunOpened):
+        return record.run.rpartition("-")[0]
+    return getattr(record, "test", "") or getattr(record, "id", "") or repr(record)
+
+
+def shuffled(draw, evidence):
+    """The same records, as if the processes that wrote them had been named otherwise: each keeps its own order."""
+    changes = {}
+    for kind in KINDS:
+        listed = getattr(evidence, kind)
+        owners = [owner_of(one) for one in listed]
+        order = draw(st.permutations(list(dict.fromkeys(owners))))
+        changes[kind] = tuple(one for owner in order for one, own in zip(listed, owners, strict=True) if own == owner)
+    return msgspec.structs.replace(evidence, **changes)
+
+
+@given(data=st.data())
+@RUNS
+def test_the_order_in_which_processes_wrote_changes_no_byte(make_bench, data):
+    evidence = a_run(data.draw, make_bench())
+    assert canonical_bytes(judge(shuffled(data.draw, evidence))) == canonical_bytes(judge(evidence))

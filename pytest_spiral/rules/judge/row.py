@@ -23,9 +23,11 @@ def judge_row(criterion: Criterion, limit: Limit, found: Sequence[Population], c
     """
     by_run = _by_run(criterion, limit, found, context)
     opened = [one.run for one in context.runs.get(criterion.id, ())]
-    whole = [by_run.get(run) if run in context.closed else None for run in opened]
+    ordered = _ordered(opened, outside="" in by_run)
+    runs = opened if ordered else sorted(opened)
+    whole = [by_run.get(run) if run in context.closed else None for run in runs]
     whole += [by_run[""]] if "" in by_run else []
-    if not _ordered(opened, outside="" in by_run):
+    if not ordered:
         whole.sort(key=_badness)
     confidence = confidence_of(criterion)
     judged = judge_consecutive_each(
