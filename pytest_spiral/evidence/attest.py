@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pytest_spiral.evidence.envelope import sign_payload
+from pytest_spiral.evidence.envelope import open_envelope, sign_payload, verify_signature
 from pytest_spiral.evidence.keys import SigningKey
 from pytest_spiral.evidence.store import write_once
 from pytest_spiral.model.attestation import DecisionStatement, ResultStatement
@@ -19,8 +19,9 @@ def write_attestation(folder: Path, statement: DecisionStatement, key: SigningKe
     """Write `attestation.dsse.json`, the last file of a bundle; gives its digest, for the ledger.
 
     It is made beside the bundle: a kill leaves nothing in a folder that is sealed already. Raises EvidenceError
-    where it is there already, and where the disk fails.
+    where it is there already, and where the disk fails, and UntrustedError for a signature that does not verify.
     """
     data = sign_payload(canonical_bytes(statement), key)
+    verify_signature(open_envelope(data), key.raw_public)  # what a faulty library or memory signed is not kept
     write_once(folder / ATTESTATION, data, aside=folder.parent)
     return digest(data)

@@ -109,14 +109,16 @@ def _read_private(path: Path) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as problem:
         raise UseError(f"The key {path} cannot be read: {os.strerror(problem.errno or 0)}. {_NEW}") from problem
-    with os.fdopen(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
+    try:
+        mode = os.fstat(fd).st_mode
+        if not stat.S_ISREG(mode):
             raise UseError(f"The key {path} is no regular file. {_NEW}")
-        if status.st_mode & _OTHERS:
-            mode = stat.S_IMODE(status.st_mode)
-            raise UseError(f"The key {path} can be read or written by others (mode {mode:04o}). Remedy: chmod 600.")
-        return file.read(_MOST)
+        if mode & _OTHERS:
+            said = f"(mode {stat.S_IMODE(mode):04o})"
+            raise UseError(f"The key {path} can be read or written by others {said}. Remedy: chmod 600.")
+        return os.read(fd, _MOST)
+    finally:
+        os.close(fd)
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

@@ -42,6 +42,7 @@ _KINDS: Final = frozenset(
 _OPTION: Final = re.compile(r'([A-Za-z-]+)(?:="([^"\\]*)")?(?:,|$)')
 _OPTIONS_FIELD: Final = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _TIME: Final = re.compile(r"[0-9]{8}(?:[0-9]{4}(?:[0-9]{2})?)?Z")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTE: Final = re.compile(r"#\s*spiral\b", re.IGNORECASE)
 _MARK: Final = re.compile(r"# spiral: (superseded|compromised) (\S+) (at|since) (0|[1-9][0-9]{0,15})")
 _WORDS: Final = {"superseded": "at", "compromised": "since"}
@@ -109,7 +110,7 @@ def parse_moment(text: str, where: str, *, last: bool = False) -> int:
     UseError.
     """
     moment = _instant(text.removesuffix("Z")) if _TIME.fullmatch(text) else None
-    if moment is None:
+    if moment is None or moment <= _EPOCH:  # OpenSSH knows no earlier one
         raise UseError(f"{where}: {shown(text, 40)!r} is no time. Remedy: write it in UTC, such as 20260101Z.")
     return int(moment.timestamp()) * 1_000_000 + (999_999 if last else 0)
 

@@ -10,7 +10,15 @@ from pytest_spiral.evidence.findings import noted
 from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.read import read_bundle
 from pytest_spiral.evidence.report import Report, StepState
-from pytest_spiral.model.attestation import BundleRole, DecisionStatement, Envelope, ResultStatement, Signed, Signer
+from pytest_spiral.model.attestation import (
+    BundleRole,
+    DecisionStatement,
+    Envelope,
+    LedgerPlace,
+    ResultStatement,
+    Signed,
+    Signer,
+)
 from pytest_spiral.model.evidence import BundleStart, Evidence
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.trust import ED25519
@@ -27,11 +35,12 @@ _NO_ROOT = "no trust root given"
 
 @dataclass(slots=True)
 class Attested:
-    """How step 4 came out, and as what the bundle is proven to be signed."""
+    """How step 4 came out, as what the bundle is proven to be signed, and where in a ledger it claims to stand."""
 
     state: StepState = "held"
     note: str = ""
     signed: Signed = "none"
+    place: LedgerPlace | None = None
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, code: str, path: str, sentence: str) -> None:
@@ -90,6 +99,7 @@ def _signed(case: _Case, folder: Folder) -> Attested:
     with noted(done.findings.append, ATTESTATION):
         envelope = open_envelope(folder.read(ATTESTATION, case.grounds.limits.json), case.grounds.limits)
         statement = parse_statement(envelope.payload, DecisionStatement, case.grounds.limits)
+        done.place = statement.predicate.ledger
         signer = _signer(case, envelope, statement, done)
         _check_statement(case, statement, done)
         known = case.grounds.trust and case.grounds.trust.key(envelope.keyid)
@@ -133,14 +143,14 @@ def _check_statement(case: _Case, statement: DecisionStatement, done: Attested) 
 
 def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str) -> Iterator[Finding]:
     """What keeps the key that an envelope names from vouching for it; nothing where no trust root is given."""
-    root = case.grounds.trust
+    root, logged = case.grounds.trust, case.grounds.logged
     if root is None:
         return
     key = root.key(envelope.keyid)
     if key is None:
         yield finding("attestation-key-unknown", path, f"{shown(envelope.keyid, 60)} is not in the trust root.")
         return
-    faults = list(key_faults(root, key, role, _times(case), case.grounds.position))
+    faults = list(key_faults(root, key, role, _times(case), logged.position if logged else None))
     yield from (finding(code, path, sentence) for code, sentence in faults)
     if key.kind == ED25519:
         found: list[Finding] = []

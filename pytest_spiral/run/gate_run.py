@@ -79,7 +79,7 @@ class Sealed:
     @property
     def word(self) -> str:
         """How it was sealed, in words."""
-        return ATTESTED if self.judgement.signed != "none" else SEALED
+        return sealed_word(self.evidence.bundle)
 
 
 def open_run(request: Request) -> Opened:
@@ -154,6 +154,11 @@ def end_of(status: str, exit_status: int, workers: Mapping[str, JournalHead]) ->
     """The main journal's last record."""
     word: Any = status
     return End(status=word, exit_status=exit_status, workers=dict(workers))
+
+
+def sealed_word(start: BundleStart) -> str:
+    """How a sealed bundle was sealed, in words that claim nothing which was not verified."""
+    return SEALED if start.signer is None else ATTESTED
 
 
 def slug_of(stages: Sequence[str], gates: Sequence[str]) -> str:

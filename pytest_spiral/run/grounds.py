@@ -15,16 +15,26 @@ _MOST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Grounds:
-    """What a bundle is held against; None: nothing was given.
+class Logged:
+    """What a ledger that was verified says of the bundle.
 
-    `position` is where a ledger that was verified shows the bundle's seal.
+    `position` is the sequence of its `sealed` entry; the others are when its entries were written, in microseconds
+    since 1970-01-01 UTC, None where there is no such entry.
     """
+
+    position: int
+    collected: int | None = None
+    sealed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What a bundle is held against; None: nothing was given."""
 
     trust: TrustRoot | None = None
     expectation: Expectation | None = None
     limits: Limits = field(default_factory=Limits)
-    position: int | None = None
+    logged: Logged | None = None
 
 
 def load_trust(path: Path, bundle: Path | None = None) -> TrustRoot:

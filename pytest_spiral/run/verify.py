@@ -103,7 +103,7 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     # 7
     report = report.with_step(7, note=_provenance(evidence, judgement))
     # 8
-    report = _check_time(report, evidence, grounds.expectation)
+    report = _check_time(report, evidence, grounds)
     # 9
     if report.manifest:
         report = report.with_step(9, _compare_summary(folder, judgement))
@@ -116,19 +116,20 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     return Checked(report, msgspec.structs.replace(judgement, signed=signed), signed)
 
 
-def _check_time(report: Report, evidence: Evidence, expected: Expectation | None) -> Report:
+def _check_time(report: Report, evidence: Evidence, grounds: Grounds) -> Report:
     """Hold the moments that the bundle records against each other; what nothing tells is said."""
+    expected, logged = grounds.expectation, grounds.logged
     committed, start = evidence.bundle.git.get("committed"), evidence.bundle
     firsts = [first for first, _ in report.walls.values()]
     lasts = [last for _, last in report.walls.values()]
     moments = (
         moment("tested commit", committed * 1_000_000 if type(committed) is int else None),
         moment("opened", start.opened),
-        moment("collected", None),
+        moment("collected", logged.collected if logged is not None else None),
         Moment(name="records", first=min(firsts, default=None), last=max(lasts, default=None)),
         moment("end", report.walls.get(MAIN, (None, None))[1]),
         moment("attestation", None),
-        moment("sealed", None),
+        moment("sealed", logged.sealed if logged is not None else None),
         moment("publishing commit", expected.published if expected is not None else None),
     )
     found = [finding("time-order", "", sentence) for sentence in order_faults(moments)]
