@@ -318,7 +318,7 @@ CATALOGUE = [
 
 ELSEWHERE = {
     "file-unreadable", "file-too-large", "line-too-long", "too-many-files",
-    "unsealed-running", "unsealed-abandoned", "unsealed-incomplete", "unsealed-ended",
+    "unsealed-running", "unsealed-abandoned", "unsealed-incomplete", "unsealed-ended", "unsealed-unattested",
 }  # fmt: skip
 
 
