@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_spiral.errors import UseError
-from pytest_spiral.evidence.store import sync_folder
+from pytest_spiral.errors import EvidenceError, UseError
+from pytest_spiral.evidence.folder import Folder
+from pytest_spiral.evidence.store import BLOCK, sync_folder
+from pytest_spiral.rules.integrity import Limits
 from pytest_spiral.rules.trust import parse_public_key
 
 if TYPE_CHECKING:
@@ -26,11 +28,15 @@ _NEW: Final = "Remedy: spiral key new FILE."
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key in memory. `keyid` is its OpenSSH fingerprint, `public` its line without comment."""
+    """A private key in memory. `keyid` is its OpenSSH fingerprint, `public` its line without comment.
+
+    `traces` are lines of its file by which a copy of it is known.
+    """
 
     keyid: str
     public: str
     _private: "Ed25519PrivateKey" = field(repr=False, compare=False)
+    traces: tuple[bytes, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def raw_public(self) -> bytes:
@@ -93,14 +99,42 @@ def load_key(path: Path) -> SigningKey:
         raise UseError(f"{path} {what}. {_NEW}") from problem
     if not isinstance(private, Ed25519PrivateKey):
         raise UseError(f"{path} is no Ed25519 key. {_NEW}")
-    return _signing_key(private)
+    return _signing_key(private, _traces(data))
 
 
-def _signing_key(private: "Ed25519PrivateKey") -> SigningKey:
+def refuse_copies(folder: Path, key: SigningKey, limits: Limits | None = None) -> None:
+    """Raise EvidenceError where a file below the folder holds a copy of the key's file, or its later lines."""
+    with Folder(folder) as opened:
+        for entry in opened.entries((limits or Limits()).files):
+            if entry.kind == "file" and _holds(opened, entry.path, key.traces):
+                raise EvidenceError(
+                    f"the private key that signs stands in {entry.path}; such a run is not sealed. "
+                    "Remedy: keep tests away from the key, and make another one."
+                )
+
+
+def _holds(folder: Folder, path: str, traces: tuple[bytes, ...]) -> bool:
+    overlap = max(map(len, traces), default=1) - 1
+    tail = b""
+    with folder.stream(path) as file:
+        while block := file.read(BLOCK):
+            if any(trace in tail + block for trace in traces):
+                return True
+            tail = block[-overlap:] if overlap else b""
+    return False
+
+
+def _traces(data: bytes) -> tuple[bytes, ...]:
+    """The base64 lines of a private key's file, but for a first one that only says what kind of file it is."""
+    lines = tuple(line for line in data.splitlines() if line and not line.startswith(b"-----"))
+    return lines[1:] or lines
+
+
+def _signing_key(private: "Ed25519PrivateKey", traces: tuple[bytes, ...] = ()) -> SigningKey:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     line = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    return SigningKey(parse_public_key(line, "the key").keyid, line, private)
+    return SigningKey(parse_public_key(line, "the key").keyid, line, private, traces)
 
 
 def _read_private(path: Path) -> bytes:
@@ -135,4 +169,4 @@ def _write_new(path: Path, data: bytes, mode: int) -> None:
         raise UseError(f"{path} cannot be written: {os.strerror(problem.errno or 0)}.") from problem
 
 
-__all__ = ["PUBLIC_SUFFIX", "SigningKey", "load_key", "make_key", "write_key"]
+__all__ = ["PUBLIC_SUFFIX", "SigningKey", "load_key", "make_key", "refuse_copies", "write_key"]

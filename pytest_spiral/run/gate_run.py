@@ -116,8 +116,12 @@ def open_run(request: Request) -> Opened:
 def seal_run(opened: Opened) -> Sealed:
     """Read back what was written, judge it, write what is derived, seal, and sign where a key was given.
 
-    The journals must be closed.
+    The journals must be closed. Raises EvidenceError where the key itself has got into the evidence.
     """
+    if opened.key is not None:
+        from pytest_spiral.evidence.keys import refuse_copies
+
+        refuse_copies(opened.folder, opened.key)
     evidence = read_evidence(opened.folder)
     judgement = judge(evidence)
     write_derived(opened.folder, evidence, judgement)

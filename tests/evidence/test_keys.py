@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from pytest_spiral.errors import UseError
+from pytest_spiral.errors import EvidenceError, UseError
 from pytest_spiral.evidence.envelope import open_envelope, sign_payload, verify_signature
-from pytest_spiral.evidence.keys import load_key, make_key, write_key
+from pytest_spiral.evidence.keys import load_key, make_key, refuse_copies, write_key
 from pytest_spiral.rules.trust import parse_public_key, parse_trust, render_line
 from pytest_spiral.run.signing import load_run_key
 
@@ -160,3 +160,26 @@ def test_a_key_that_git_tracks_is_told(job, tmp_path):
     git("add", "job.key")
     with pytest.raises(UseError, match="is tracked by git, so it is no secret"):
         load_run_key(job, tmp_path / "reports")
+
+
+def test_a_copy_of_a_key_is_found_wherever_it_lies(job, tmp_path):
+    key, folder = load_key(job), tmp_path / "bundle"
+    (folder / "logs").mkdir(parents=True)
+    file = folder / "logs" / "out.txt"
+    *_, line, _ = job.read_bytes().splitlines()
+    block = 2**20
+    for before in (0, 1, block - 1, block - len(line), block - len(line) + 1, 2 * block - 5):
+        file.write_bytes(b"x" * before + line + b"y")
+        with pytest.raises(EvidenceError, match=r"stands in logs/out\.txt; such a run is not sealed"):
+            refuse_copies(folder, key)
+        file.write_bytes(b"x" * before + line[:-1] + b"\n")
+        refuse_copies(folder, key)
+    file.write_text(key.public + (job.parent / "job.key.pub").read_text())
+    refuse_copies(folder, key)
+
+
+def test_the_one_line_of_a_pem_file_is_found_too(tmp_path):
+    data = pem(ed25519.Ed25519PrivateKey.generate())
+    key = load_key(private_file(tmp_path / "k", data))
+    with pytest.raises(EvidenceError):
+        refuse_copies(tmp_path, key)

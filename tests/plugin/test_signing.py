@@ -1,6 +1,7 @@
 """`--spiral-key`: the run is signed by the controller, in each way to run; a key that cannot be used is told first."""
 
 import subprocess
+import sys
 
 import msgspec
 import pytest
@@ -67,6 +68,18 @@ def test_a_clean_commit_is_what_the_test_result_is_about(lab, key):
     assert checked(ran.bundle, key).report.findings == ()
 
 
+def test_cryptography_is_imported_for_a_key_only():
+    code = (
+        "import sys, pytest_spiral.plugin, pytest_spiral.run.gate_run, pytest_spiral.run.verify\n"
+        "import pytest_spiral.evidence.envelope, pytest_spiral.evidence.keys\n"
+        "print(sorted({'cryptography', 'securesystemslib'} & set(sys.modules)))\n"
+        "pytest_spiral.evidence.keys.make_key()\n"
+        "print('cryptography' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\nTrue\n"
+
+
 def test_a_partial_run_is_signed_and_decides_nothing(lab, key):
     lab.gates('latency\nlimit = "max(x) <= 5 ms"\nsamples = 1', 'other\nlimit = "max(x) <= 5 ms"\nsamples = 1')
     lab.test(
@@ -105,6 +118,18 @@ def test_a_key_among_the_bundles_is_wrong_use(lab):
     ran = lab.run("--spiral-key=reports/k")
     assert (ran.status, ran.bundle) == (4, None)
     assert "where bundles are made. Remedy: keep it outside the project." in ran.out
+
+
+def test_a_run_that_kept_its_key_is_not_sealed(lab, key):
+    lab.smallest()
+    lab.test(
+        f"import pathlib\ndef test_leak(spiral):\n    spiral.attach(pathlib.Path({str(key)!r}))\n", name="test_leak.py"
+    )
+    ran = lab.run(f"--spiral-key={key}")
+    assert ran.status == 1
+    assert "the private key that signs stands in attachments" in " ".join(ran.out.split())
+    assert ran.judgement is None
+    assert ran.verified == 1
 
 
 @pytest.mark.parametrize(
