@@ -59,6 +59,8 @@ def parse_trust(text: str, name: str) -> TrustRoot:
     marks: dict[str, dict[str, int]] = {word: {} for word in _WORDS}
     for number, line in enumerate(text.split("\n"), 1):
         where = f"{name}:{number}"
+        if not line.isprintable():
+            raise UseError(f"{where}: a tab, a carriage return or another character that does not print stands there.")
         if not line.strip():
             continue
         if line.startswith("#"):
@@ -173,7 +175,7 @@ def _parse_line(line: str, where: str) -> TrustedKey:
     if options is None or options[0] in _KINDS:
         raise UseError(f'{where}: the key names no role. Remedy: namespaces="spiral-job" before the key.')
     found = _parse_options(options[0], where)
-    words = rest[options.end() :].split(maxsplit=2)
+    words = rest[options.end() :].removeprefix(" ").split(" ", 2)
     if len(words) < 2 or words[0] not in _KINDS:
         raise UseError(f"{where}: after the options stands no key type that is known here.")
     kind, public = words[0], words[1]

@@ -127,7 +127,7 @@ def a_start(plan: str, **change: object) -> BundleStart:
     return msgspec.structs.replace(start, **change)
 
 
-def record_one_test(run: Run) -> None:
+def record_one_test(run: Run, status: str = "finished") -> None:
     """The smallest run that can pass: one test, four samples."""
     item = InventoryItem(id=TESTS[0], criteria=(CRITERION,))
     write_once(run.folder / "inventory.json", encode_inventory(Inventory(items=(item,))))
@@ -137,7 +137,7 @@ def record_one_test(run: Run) -> None:
         samples.add(Sample(n=number, value=value))
     samples.close()
     main.append(record.Test(id=TESTS[0], criteria=(CRITERION,)))
-    run.end(main)
+    run.end(main, status)
 
 
 def write_all(run: Run) -> None:
@@ -276,12 +276,14 @@ class Signing:
         """A key's line in a trust root."""
         return f'ci@example.org namespaces="{roles}"{options} {key.public}'
 
-    def run(self, key: SigningKey | None = None, role: str = "spiral-job", **start: object) -> Path:
+    def run(
+        self, key: SigningKey | None = None, role: str = "spiral-job", status: str = "finished", **start: object
+    ) -> Path:
         """A run that ended, judged, with a manifest, and not signed yet."""
         signer = Signer(keyid=key.keyid, role=role) if key else None
         plan = plan_of("max", "max(latency) <= 120 ms")
         run = Run(self.root / str(next(self.opened)), plan, **{"git": GIT, "signer": signer, **start})
-        record_one_test(run)
+        record_one_test(run, status)
         evidence = read_evidence(run.folder)
         write_once(run.folder / "summary.json", summary_bytes(judge(evidence)))
         if key is not None:

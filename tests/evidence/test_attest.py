@@ -266,6 +266,19 @@ def test_a_recorder_may_countersign_what_it_verified(signing, check, announced):
     assert (codes(checked), checked.signed) == (set(), "recorder")
 
 
+def test_nobody_signs_in_place_of_nobody_without_having_verified(signing, check):
+    folder = signing.sign(signing.run(), signing.job)
+    assert "attestation-signer" in codes(check(folder))
+    assert codes(verify_bundle(folder)) == {"attestation-signer"}
+
+
+def test_a_run_that_was_interrupted_is_signed_as_such(signing, check):
+    folder = signing.sign(signing.run(signing.job, status="interrupted"), signing.job)
+    checked = check(folder)
+    assert (codes(checked), checked.signed) == (set(), "job")
+    assert payload_of(folder)["predicate"]["status"] == "interrupted"
+
+
 def test_a_key_that_is_not_there_vouches_for_nothing(signed, signing, check):
     checked = check(signed, signing.trust(signing.line(signing.stranger)))
     assert codes(checked) == {"attestation-key-unknown"}
@@ -408,6 +421,11 @@ def test_a_bundle_is_held_against_what_is_expected(signed, check, stated, code):
 def test_a_tested_tree_with_changes_is_not_the_commit(signing, check):
     folder = signing.sign(signing.run(signing.job, git={"commit": COMMIT, "dirty": True}), signing.job)
     assert codes(check(folder, expectation=expecting(commit=COMMIT))) == {"expected-commit"}
+
+
+def test_an_unsealed_run_is_not_held_against_expectations(signing, check):
+    folder = signing.run(signing.job)
+    assert check(folder, expectation=expecting(level="E1", run="other")).status("go") == 1
 
 
 def test_without_a_trust_root_a_level_is_not_reached(signed):

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pytest_spiral.errors import EvidenceError, UseError
 from pytest_spiral.evidence.envelope import open_envelope, sign_payload, verify_signature
 from pytest_spiral.evidence.keys import load_key, make_key, refuse_copies, write_key
-from pytest_spiral.rules.trust import parse_public_key, parse_trust, render_line
+from pytest_spiral.rules.trust import key_faults, parse_moment, parse_public_key, parse_trust, render_line
 from pytest_spiral.run.signing import load_run_key
 
 
@@ -77,6 +77,39 @@ def test_openssh_takes_our_trust_root_and_refuses_what_it_does_not_allow(job, tm
             data=b"a checklist",
         )  # fmt: skip
         assert (done.returncode == 0) is (namespace in key.roles), done.stderr
+
+
+TIMES = ("20251231235959", "20260101000000", "20260201120000", "20260301000000", "20260301000001")
+
+
+@pytest.mark.parametrize(
+    ("options", "valid"),
+    [
+        ("", "11111"),
+        (',valid-after="20260101Z"', "01111"),
+        (',valid-before="20260301Z"', "11110"),
+        (',valid-after="202602011200Z",valid-before="20260301000000Z"', "00110"),
+        (',VALID-AFTER="20260102Z",Valid-Before="20260103000000Z"', "00000"),
+    ],
+)
+def test_openssh_says_the_same_of_when_a_key_is_valid(job, tmp_path, options, valid):
+    """A moment of OpenSSH is a whole second: a run that takes no longer is held against the same ends."""
+    text = f'ci namespaces="git,spiral-job"{options} {load_key(job).public} a comment'
+    (tmp_path / "root").write_text(f"{text}\n")
+    (tmp_path / "m").write_bytes(b"m")
+    assert ssh("-q", "-Y", "sign", "-f", job, "-n", "spiral-job", tmp_path / "m").returncode == 0
+    root = parse_trust(text, "t")
+    ours, theirs = "", ""
+    for time in TIMES:
+        moment = parse_moment(f"{time}Z", "t")
+        faults = list(key_faults(root, root.keys[0], "spiral-job", (moment, moment), None))
+        ours += "0" if faults else "1"
+        done = ssh(
+            "-Y", "verify", "-O", f"verify-time={time}Z", "-f", tmp_path / "root", "-I", "ci", "-n", "spiral-job",
+            "-s", tmp_path / "m.sig", data=b"m",
+        )  # fmt: skip
+        theirs += "1" if done.returncode == 0 else "0"
+    assert (ours, theirs) == (valid, valid)
 
 
 def test_a_key_is_never_overwritten(job):
