@@ -83,6 +83,27 @@ def test_wrong_use_is_told_and_changes_nothing(spiral_command, keys, tmp_path, a
     assert sorted(path.name for path in tmp_path.iterdir()) == ["root"]
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"# \xff\n", "is not UTF-8 (byte 2)."), (b"#" * (4 * 2**20 + 1), "has more than 4194304 bytes.")],
+)
+def test_what_is_no_text_of_that_size_is_told(spiral_command, tmp_path, data, said):
+    (tmp_path / "root").write_bytes(data)
+    answer = spiral_command("key", "list", "--trust", "root")
+    assert (answer.status, answer.err) == (2, f"spiral: The trust root root {said}\n")
+
+
+def test_a_trust_root_that_cannot_be_written_is_told(spiral_command, keys):
+    said = added(spiral_command, keys, "no-such-folder/root")
+    assert said.status == 2
+    assert "no-such-folder/root cannot be written" in said.err
+
+
+def test_an_empty_trust_root_says_that_it_trusts_nobody(spiral_command, tmp_path):
+    (tmp_path / "root").write_text("# nobody yet\n")
+    assert spiral_command("key", "list", "--trust", "root").out == "no keys: nothing verifies against this trust root\n"
+
+
 def test_the_same_key_is_not_trusted_twice(spiral_command, keys):
     added(spiral_command, keys, "root")
     said = added(spiral_command, keys, "root", role="spiral-recorder")

@@ -12,11 +12,15 @@ import pytest
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.evidence.attest import write_attestation
 from pytest_spiral.evidence.envelope import sign_payload
+from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.state import classify
 from pytest_spiral.model.attestation import DecisionStatement, LedgerPlace
+from pytest_spiral.model.verdict import Decision, Verdict
+from pytest_spiral.rules.attestation import result_statement
 from pytest_spiral.rules.canonical import canonical_bytes
 from pytest_spiral.rules.expectation import parse_expectation
 from pytest_spiral.rules.integrity import REASONS
+from pytest_spiral.rules.judge import judge
 from pytest_spiral.run.grounds import Grounds, Logged
 from pytest_spiral.run.verify import verify_bundle
 
@@ -378,6 +382,46 @@ def test_the_test_result_is_what_in_toto_says(signed):
     }
 
 
+@pytest.mark.parametrize(
+    ("verdict", "level", "listed"),
+    [
+        ("pass", "blocker", "passed_tests"),
+        ("pass", "advisory", "passed_tests"),
+        ("environment-limited", "blocker", "warned_tests"),
+        ("not-run", "blocker", "failed_tests"),
+        ("inconclusive", "blocker", "failed_tests"),
+        ("fail", "blocker", "failed_tests"),
+        ("invalid", "blocker", "failed_tests"),
+        ("fail", "advisory", "warned_tests"),
+        ("inapplicable", "blocker", None),
+    ],
+)
+def test_each_verdict_has_its_list(signed, verdict, level, listed):
+    evidence = read_evidence(signed)
+    judgement = judge(evidence)
+    (one,) = judgement.criteria
+    changed = msgspec.structs.replace(one, verdict=Verdict(verdict), level=level)
+    predicate = result_statement(evidence, msgspec.structs.replace(judgement, criteria=(changed,))).predicate
+    lists = ("passed_tests", "warned_tests", "failed_tests")
+    assert [name for name in lists if getattr(predicate, name)] == ([listed] if listed else [])
+
+
+@pytest.mark.parametrize(
+    ("decision", "result"),
+    [
+        ("GO", "PASSED"),
+        ("CONDITIONAL GO", "WARNED"),
+        ("NO-GO", "FAILED"),
+        ("NOT-EVALUABLE", "FAILED"),
+        (None, "FAILED"),
+    ],
+)
+def test_each_decision_has_its_result(signed, decision, result):
+    evidence = read_evidence(signed)
+    judgement = msgspec.structs.replace(judge(evidence), decision=Decision(decision) if decision else None)
+    assert result_statement(evidence, judgement).predicate.result == result
+
+
 # Expectations and time
 
 
@@ -416,6 +460,14 @@ def test_a_bundle_is_held_against_what_is_expected(signed, check, stated, code):
     checked = check(signed, expectation=expecting(**stated))
     assert codes(checked) == ({code} if code else set())
     assert checked.status("go") == (3 if code else 0)
+
+
+def test_many_differences_are_counted(signed, check):
+    found = check(signed, expectation=expecting(tests=[TEST, *map(str, range(9))])).report.findings
+    assert [one.sentence for one in found][-2:] == [
+        "4 is expected and was not selected.",
+        "4 more differences of this kind.",
+    ]
 
 
 def test_a_tested_tree_with_changes_is_not_the_commit(signing, check):

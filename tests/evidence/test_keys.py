@@ -195,6 +195,11 @@ def test_a_key_that_git_tracks_is_told(job, tmp_path):
         load_run_key(job, tmp_path / "reports")
 
 
+def test_without_git_nothing_is_tracked(job, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert load_run_key(job, tmp_path / "reports").keyid
+
+
 def test_a_copy_of_a_key_is_found_wherever_it_lies(job, tmp_path):
     key, folder = load_key(job), tmp_path / "bundle"
     (folder / "logs").mkdir(parents=True)
