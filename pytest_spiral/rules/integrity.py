@@ -155,7 +155,7 @@ _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (7, "expected-run", "it is another run than the one expected", _EXPECT),
     (7, "expected-plan", "the run registered another bar than the one expected", _EXPECT),
     (7, "expected-commit", "another commit was tested than the one expected, or a changed one", _EXPECT),
-    (8, "time-order", "something happened before what it must follow", "Check the clocks; run the gate again."),
+    (8, "moment-order", "something happened before what it must follow", "Check the clocks; run the gate again."),
 )
 
 _UNSEALED: Final[tuple[tuple[int, str, str, str], ...]] = (

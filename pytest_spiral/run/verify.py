@@ -132,7 +132,7 @@ def _check_time(report: Report, evidence: Evidence, grounds: Grounds) -> Report:
         moment("sealed", logged.sealed if logged is not None else None),
         moment("publishing commit", expected.published if expected is not None else None),
     )
-    found = [finding("time-order", "", sentence) for sentence in order_faults(moments)]
+    found = [finding("moment-order", "", sentence) for sentence in order_faults(moments)]
     missing = unknown(moments)
     note = f"nothing tells when: {', '.join(missing)}" if missing else ""
     return report.with_step(8, found, state="cannot-tell" if missing else "held", note=note)
