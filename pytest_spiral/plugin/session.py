@@ -21,6 +21,7 @@ from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
 
 if TYPE_CHECKING:
+    from pytest_spiral.evidence.keys import SigningKey
     from pytest_spiral.run.gate_run import Sealed
 
 WORKER_INPUT = "spiral_bundle"
@@ -109,6 +110,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     from pytest_spiral.run.target import describe_target
 
     options, plan = process.options, process.plan
+    key = _key(config, options)
     card = describe_target(options.target, options.faults, options.seed)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
@@ -128,6 +130,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         ini={"spiral_gate_files": list(options.gate_files), "spiral_reports": options.reports},
         environment={name: process.redactor.redact(value) for name, value in kept_environment().items()},
         require="go" if options.require == "go" else "conditional",
+        key=key,
     )
     opened = open_run(request)
     process.opened = opened
@@ -174,6 +177,15 @@ def _point_allure(config: pytest.Config, folder: Path) -> None:
 
 def _reports(config: pytest.Config, options: Options) -> Path:
     return config.rootpath / options.reports
+
+
+def _key(config: pytest.Config, options: Options) -> "SigningKey | None":
+    """The key that signs the run, read before anything runs; None where the run is not signed."""
+    if not options.key:
+        return None
+    from pytest_spiral.run.signing import load_run_key
+
+    return load_run_key(config.rootpath / options.key, _reports(config, options))
 
 
 def _narrowed(config: pytest.Config, book: Book) -> tuple[str, ...]:

@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ import pytest_spiral
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.evidence.store import create_bundle, write_once
+from pytest_spiral.model.attestation import Signer
 from pytest_spiral.model.evidence import BundleStart, Evidence, Scope, TargetCard
 from pytest_spiral.model.gate import GateCard, Plan
 from pytest_spiral.model.judgement import Judgement
@@ -26,7 +27,11 @@ from pytest_spiral.run import clock, opening
 from pytest_spiral.run.allure import write_allure
 from pytest_spiral.run.writer import Writer
 
+if TYPE_CHECKING:
+    from pytest_spiral.evidence.keys import SigningKey
+
 SEALED = "sealed, E0: hashes only"
+ATTESTED = "sealed, signed; spiral verify --trust FILE proves it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Request:
     ini: Mapping[str, Any]
     environment: Mapping[str, str]
     require: Literal["go", "conditional"]
+    key: "SigningKey | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Opened:
     folder: Path
     start: BundleStart
     first_prev: str
+    key: "SigningKey | None" = field(default=None, repr=False)
 
     def writer(self, process: str, redactor: Redactor) -> Writer:
         """This process's way to write."""
@@ -68,6 +75,11 @@ class Sealed:
     folder: Path
     evidence: Evidence
     judgement: Judgement
+
+    @property
+    def word(self) -> str:
+        """How it was sealed, in words."""
+        return sealed_word(self.evidence.bundle)
 
 
 def open_run(request: Request) -> Opened:
@@ -93,20 +105,35 @@ def open_run(request: Request) -> Opened:
         plugin=opening.code_digests(request.root, Path(pytest_spiral.__file__).parent),
         gates=request.cards,
         require=request.require,
+        signer=Signer(keyid=request.key.keyid, role="spiral-job") if request.key else None,
     )
     write_once(folder / "plan.json", plan_bytes)
     data = msgspec.json.encode(start) + b"\n"
     write_once(folder / "bundle.json", data)
-    return Opened(folder, start, digest(data))
+    return Opened(folder, start, digest(data), request.key)
 
 
 def seal_run(opened: Opened) -> Sealed:
-    """Read back what was written, judge it, write what is derived, and seal. The journals must be closed."""
+    """Read back what was written, judge it, write what is derived, seal, and sign where a key was given.
+
+    The journals must be closed. Raises EvidenceError where the key itself has got into the evidence.
+    """
+    if opened.key is not None:
+        from pytest_spiral.evidence.keys import refuse_copies
+
+        refuse_copies(opened.folder, opened.key)
     evidence = read_evidence(opened.folder)
     judgement = judge(evidence)
     write_derived(opened.folder, evidence, judgement)
-    write_manifest(opened.folder)
-    return Sealed(opened.folder, evidence, judgement)
+    if opened.key is None:
+        write_manifest(opened.folder)
+        return Sealed(opened.folder, evidence, judgement)
+    from pytest_spiral.run.signing import sign_decision, sign_result
+
+    sign_result(opened.folder, evidence, judgement, opened.key)
+    manifest = write_manifest(opened.folder)
+    sign_decision(opened.folder, evidence, judgement, (opened.first_prev, manifest), opened.key)
+    return Sealed(opened.folder, evidence, msgspec.structs.replace(judgement, signed="job"))
 
 
 def write_derived(folder: Path, evidence: Evidence, judgement: Judgement) -> None:
@@ -131,6 +158,11 @@ def end_of(status: str, exit_status: int, workers: Mapping[str, JournalHead]) ->
     """The main journal's last record."""
     word: Any = status
     return End(status=word, exit_status=exit_status, workers=dict(workers))
+
+
+def sealed_word(start: BundleStart) -> str:
+    """How a sealed bundle was sealed, in words that claim nothing which was not verified."""
+    return SEALED if start.signer is None else ATTESTED
 
 
 def slug_of(stages: Sequence[str], gates: Sequence[str]) -> str:
