@@ -1,5 +1,6 @@
 """What a measurement keeps: samples as they were taken, failures among them, calls sent on their schedule."""
 
+import itertools
 import math
 import threading
 import time
@@ -33,7 +34,7 @@ def test_an_open_loop_sends_no_call_before_its_time_and_keeps_its_schedule(kept)
     measure(kept).open_loop(lambda number: number, 200, every_ms=0.5)
     samples = sorted(kept.samples, key=lambda one: one.intended)
     assert len(samples) == 200
-    assert {after.intended - before.intended for before, after in zip(samples, samples[1:], strict=False)} == {500_000}
+    assert {after.intended - before.intended for before, after in itertools.pairwise(samples)} == {500_000}
     assert all(one.intended <= one.sent <= one.done for one in samples)
     assert all(one.ns == one.done - one.intended for one in samples)
 
