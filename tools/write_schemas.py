@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from pytest_spiral.model.attestation import DecisionStatement, EnvelopeForm, ResultStatement
 from pytest_spiral.model.base import DIGEST, MOST_INTEGER
 from pytest_spiral.model.entry import ENTRIES
 from pytest_spiral.model.evidence import BundleStart, Inventory
@@ -30,6 +31,9 @@ DOCUMENTS: dict[str, tuple[type, str]] = {
     "inventory": (Inventory, "inventory.json: what was collected"),
     "summary": (Judgement, "summary.json: what was derived"),
     "manifest": (Manifest, "manifest.json: what was sealed"),
+    "envelope": (EnvelopeForm, "attestation.dsse.json and test-result.dsse.json: a payload and who signed it"),
+    "decision": (DecisionStatement, "The payload of attestation.dsse.json"),
+    "result": (ResultStatement, "The payload of test-result.dsse.json"),
     "sample": (Sample, "One line of a file below samples/"),
 }
 

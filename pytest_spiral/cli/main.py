@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_spiral.cli import bars, doctor, init, judge, ledger, show, status, verify, why
+from pytest_spiral.cli import bars, doctor, init, judge, key, ledger, show, status, verify, why
 from pytest_spiral.cli.command import Answer, Command
 from pytest_spiral.errors import SpiralError, UntrustedError
 
@@ -19,6 +19,7 @@ COMMANDS: tuple[Command, ...] = (
     status.COMMAND,
     bars.COMMAND,
     ledger.COMMAND,
+    key.COMMAND,
 )
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 _EPILOG = (

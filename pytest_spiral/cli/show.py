@@ -12,7 +12,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.terminal import render_summary
-    from pytest_spiral.run.gate_run import SEALED
+    from pytest_spiral.run.gate_run import sealed_word
     from pytest_spiral.run.verify import judge_bundle
 
     folder = sealed_bundle_of(options.bundle)
@@ -23,7 +23,7 @@ def _run(options: argparse.Namespace) -> Answer:
         evidence.bundle.gates,
         evidence.bundle,
         str(folder),
-        SEALED,
+        sealed_word(evidence.bundle),
         terminal_width(),
         colour=True,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pytest_spiral.cli.bundles import add_bundle, bundle_of
 from pytest_spiral.cli.command import Answer, Command, plain, styled, terminal_width
+from pytest_spiral.errors import UseError
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,20 +14,46 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--require", choices=("go", "conditional"), default="conditional", help="the least decision that exits 0"
     )
+    parser.add_argument("--trust", type=Path, metavar="FILE", help="the trust root: an OpenSSH allowed_signers file")
+    parser.add_argument("--expect", type=Path, metavar="FILE", help="a TOML file that says what is expected of it")
     parser.add_argument(
         "--ledger", type=Path, metavar="FILE",
         help="a ledger, or a line that `spiral ledger head` printed, that did not come with the bundle",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="say it as one JSON object")
+    limits = parser.add_argument_group("limits", "Read more than the format allows by default, never less.")
+    for name, least in _limits().items():
+        limits.add_argument(
+            f"--limits-{name.replace('_', '-')}", type=int, metavar="N", default=least, help=f"default {least}"
+        )
+
+
+def _limits() -> dict[str, int]:
+    from pytest_spiral.rules.integrity import Limits
+
+    known = Limits()
+    return {name: getattr(known, name) for name in known.__struct_fields__}
 
 
 def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.verification import render_standing, render_verification
+    from pytest_spiral.rules.integrity import Limits
+    from pytest_spiral.run.grounds import Grounds, load_expectation, load_trust
     from pytest_spiral.run.registered import load_kept
     from pytest_spiral.run.verify import verify_bundle
 
     folder = bundle_of(options.bundle)
-    checked = verify_bundle(folder, load_kept(options.ledger) if options.ledger else None)
+    raised = {name: getattr(options, f"limits_{name}") for name in _limits()}
+    for name, least in _limits().items():
+        if raised[name] < least:
+            raise UseError(f"--limits-{name.replace('_', '-')} is {raised[name]}; it can only be raised, from {least}.")
+    grounds = Grounds(
+        trust=load_trust(options.trust, folder) if options.trust else None,
+        expectation=load_expectation(options.expect, folder) if options.expect else None,
+        limits=Limits(**raised),
+        kept=load_kept(options.ledger, folder) if options.ledger else None,
+    )
+    checked = verify_bundle(folder, grounds)
     status = checked.status(options.require)
     if options.json:
         return plain(json.dumps(checked.as_json(options.require), indent=2, sort_keys=True), status=status)
@@ -43,7 +70,8 @@ COMMAND = Command(
     "verify",
     "check a bundle and recompute its decision, offline",
     "Reads, never writes, needs no network, and trusts nothing that the bundle says of itself: digests, journals and\n"
-    "inventory are checked, every verdict is computed again from the raw samples and compared with the summary.\n\n"
+    "inventory are checked, every verdict is computed again from the raw samples and compared with the summary.\n"
+    "Who signed is proven by --trust only; keep that file and --expect where the change under test cannot reach.\n\n"
     "exit status: 0 the decision is at least --require; 1 authentic but below it, partial, or not sealed;\n"
     "2 wrong use; 3 not to be trusted.",
     _add_arguments,

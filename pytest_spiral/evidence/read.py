@@ -99,6 +99,7 @@ class Gathering:
             **said,
             samples=tuple(self._samples.pop(measure.opened.file, ())),
             closed=measure.closed is not None,
+            count=measure.closed.count if measure.closed is not None else None,
             raised=measure.closed.raised if measure.closed is not None else "",
         )
 

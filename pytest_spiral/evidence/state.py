@@ -5,20 +5,22 @@ from typing import Literal
 
 from pytest_spiral.errors import UntrustedError
 from pytest_spiral.evidence.folder import Folder
+from pytest_spiral.evidence.read import read_bundle
 from pytest_spiral.model.record import End
 from pytest_spiral.rules.chain import parse_line
 from pytest_spiral.rules.integrity import Limits
-from pytest_spiral.rules.paths import INVENTORY, JOURNALS, MAIN_JOURNAL, MANIFEST
+from pytest_spiral.rules.paths import ATTESTATION, INVENTORY, JOURNALS, MAIN_JOURNAL, MANIFEST
 
-State = Literal["never-opened", "abandoned", "running", "incomplete", "ended", "sealed"]
+State = Literal["never-opened", "abandoned", "running", "incomplete", "ended", "unattested", "sealed"]
 
 
 def classify(folder: Path, limits: Limits | None = None) -> State:
     """Say how far a run has come; raises UseError where there is no folder.
 
     `never-opened`: no record is down. `running`: a process holds a journal's lock. `abandoned`: nothing was
-    collected yet. `incomplete`: the main journal has no end. `ended`: it has, and there is no manifest. `sealed`:
-    there is one. Nothing is checked beyond that: `verify_integrity` says whether it may be believed.
+    collected yet. `incomplete`: the main journal has no end. `ended`: it has, and there is no manifest.
+    `unattested`: there is one, and no attestation, though bundle.json names who signs. `sealed`: nothing is missing.
+    Nothing is checked beyond that: `verify_integrity` says whether it may be believed.
     """
     with Folder(folder) as opened:
         return state_of(opened, limits or Limits())
@@ -27,7 +29,7 @@ def classify(folder: Path, limits: Limits | None = None) -> State:
 def state_of(folder: Folder, limits: Limits) -> State:
     """As `classify`, for an opened folder."""
     if folder.has(MANIFEST):
-        return "sealed"
+        return "unattested" if not folder.has(ATTESTATION) and _names_signer(folder, limits) else "sealed"
     last = _last_line(folder, MAIN_JOURNAL, limits)
     if not last:
         return "never-opened"
@@ -36,6 +38,13 @@ def state_of(folder: Folder, limits: Limits) -> State:
     if _is_end(last, limits):
         return "ended"
     return "incomplete" if folder.has(INVENTORY) else "abandoned"
+
+
+def _names_signer(folder: Folder, limits: Limits) -> bool:
+    try:
+        return read_bundle(folder, limits)[0].signer is not None
+    except UntrustedError:
+        return False  # step 1 or 2 tells what is wrong with bundle.json
 
 
 def _last_line(folder: Folder, path: str, limits: Limits) -> bytes:

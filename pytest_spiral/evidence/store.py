@@ -66,12 +66,13 @@ def create_bundle(root: Path, run_id: str) -> Path:
     return folder
 
 
-def write_once(path: Path, data: bytes) -> None:
+def write_once(path: Path, data: bytes, *, aside: Path | None = None) -> None:
     """Write a file that must not exist yet, durably and all at once; raises EvidenceError.
 
-    Of several processes that write the same file at the same time, one succeeds.
+    Of several processes that write the same file at the same time, one succeeds. Until it is whole it lies beside
+    its place, or in the folder `aside` of the same file system, where a kill may leave it.
     """
-    with _placing(path, _put_new) as target:
+    with _placing(path, _put_new, aside) as target:
         target.write(data)
 
 
@@ -119,9 +120,9 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _placing(path: Path, place: Callable[[Path, Path], object]) -> Iterator[BinaryIO]:
-    """Open a new file beside `path`; when it is whole and durable, `place` puts it there."""
-    part = path.with_name(f"{path.name}.part-{os.getpid()}-{threading.get_ident()}")
+def _placing(path: Path, place: Callable[[Path, Path], object], aside: Path | None = None) -> Iterator[BinaryIO]:
+    """Open a new file beside `path`, or in `aside`; when it is whole and durable, `place` puts it there."""
+    part = (aside or path.parent) / f"{path.name}.part-{os.getpid()}-{threading.get_ident()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with os.fdopen(os.open(part, flags, _MODE), "wb") as target:

@@ -46,7 +46,7 @@ from pytest_spiral.rules.paths import (
 
 _ORDER: Final = (PLAN, BUNDLE, MAIN_JOURNAL, INVENTORY, SUMMARY, MANIFEST, ATTESTATION)
 _OUTSIDE: Final = frozenset({MANIFEST, ATTESTATION})
-_FINAL: Final[tuple[State, ...]] = ("ended", "sealed")
+_FINAL: Final[tuple[State, ...]] = ("ended", "unattested", "sealed")
 
 
 def verify_integrity(folder: Path, limits: Limits | None = None) -> Report:

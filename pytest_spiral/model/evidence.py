@@ -2,6 +2,7 @@
 
 from typing import Any, Final, Literal
 
+from pytest_spiral.model.attestation import Signer
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry, LedgerHead
 from pytest_spiral.model.fidelity import Fidelity
@@ -71,7 +72,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     plugin: dict[str, str] = {}
     gates: tuple[GateCard, ...] = ()
     require: Literal["go", "conditional"] = "conditional"
-    key: str = ""
+    signer: Signer | None = None
     ledger: LedgerHead | None = None
 
 

@@ -49,7 +49,10 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Measurement(Value, frozen=True, kw_only=True):
-    """A measurement as it is judged: where it was taken, and all its samples in order."""
+    """A measurement as it is judged: where it was taken, and all its samples in order.
+
+    `count` is how many samples its closing record told of; None where it was never closed.
+    """
 
     file: str
     name: str
@@ -63,4 +66,5 @@ class Measurement(Value, frozen=True, kw_only=True):
     resolution_ns: int = 0
     clock: str = "none"
     closed: bool = True
+    count: int | None = None
     raised: str = ""

@@ -74,7 +74,6 @@ def print_summary(reporter: pytest.TerminalReporter, config: pytest.Config) -> N
 
 def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, sealed: "Sealed") -> None:
     from pytest_spiral.render.terminal import render_summary
-    from pytest_spiral.run.gate_run import SEALED as SEAL_WORD
 
     folder = sealed.folder
     shown = (
@@ -89,7 +88,7 @@ def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, seal
         sealed.evidence.bundle.gates,
         sealed.evidence.bundle,
         str(shown),
-        SEAL_WORD,
+        sealed.word,
         writer.fullwidth,
         colour=True,
     ):

@@ -54,6 +54,10 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "help": "A release run: records and judges as --spiral-evidence, counts as an attempt in the ledger, and is judged "
         "among the earlier ones. Refuses a changed tree, -k, --deselect, gates without tests; requires GO unless told else.",
     }),
+    ("--spiral-key", {
+        "metavar": "FILE", "default": None,
+        "help": "Sign the evidence with this Ed25519 key, as a job (ini spiral_key). `spiral key new` makes one.",
+    }),
     ("--spiral-fault", {
         "metavar": "PLAN", "action": "append", "default": [],
         "help": "Start the target with this fault, such as memory.fail-1-in-100; may be repeated. "
@@ -75,6 +79,7 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("spiral_require", "string", "", "Default of --spiral-require: go or conditional."),
     ("spiral_ledger", "string", "", "Default of --spiral-ledger, relative to the root folder."),
     ("spiral_reports", "string", "reports", "Default of --spiral-reports, relative to the root folder."),
+    ("spiral_key", "string", "", "Default of --spiral-key, relative to the root folder."),
     ("spiral_items", "string", "10000", "Default of --spiral-items."),
     ("spiral_seed", "string", "1", "Default of --spiral-seed."),
     ("spiral_secrets", "args", [], "Names of environment variables whose values must never be written."),
@@ -93,6 +98,7 @@ class Options:
     require: str
     gates: tuple[str, ...]
     reports: str
+    key: str
     faults: tuple[str, ...]
     items: int
     seed: int
@@ -148,6 +154,7 @@ def read_options(config: pytest.Config) -> Options:
         require=require,
         gates=_listed("--spiral-gates", config.getoption("--spiral-gates")),
         reports=_folder(_first(config.getoption("--spiral-reports"), config.getini("spiral_reports"))),
+        key=_key(config),
         faults=faults,
         items=_whole(config, "items", 1),
         seed=_whole(config, "seed", 0),
@@ -202,6 +209,18 @@ def _folder(text: str) -> str:
     if not text.strip():
         raise pytest.UsageError("--spiral-reports names no folder; write it like --spiral-reports reports.")
     return text
+
+
+def _key(config: pytest.Config) -> str:
+    """The key's file, or empty. A key that is named for a run which signs nothing is a mistake that is told."""
+    given = config.getoption("--spiral-key")
+    if given is None:
+        return str(config.getini("spiral_key"))
+    if not given.strip():
+        raise pytest.UsageError("--spiral-key names no file; write it like --spiral-key=job.key, or leave it out.")
+    if not config.getoption("--spiral-evidence"):
+        raise pytest.UsageError("--spiral-key signs evidence, and none is taken. Remedy: add --spiral-evidence.")
+    return str(config.invocation_params.dir / given)
 
 
 def _whole(config: pytest.Config, name: str, least: int) -> int:

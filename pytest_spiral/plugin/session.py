@@ -21,6 +21,7 @@ from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
 
 if TYPE_CHECKING:
+    from pytest_spiral.evidence.keys import SigningKey
     from pytest_spiral.ledger.store import Store
     from pytest_spiral.run.gate_run import Sealed
 
@@ -113,6 +114,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     narrowed = _narrowed(config, process.book)
     if options.release:
         _refuse_release(config, options, narrowed)
+    key = _key(config, options)
     card = describe_target(options.target, options.faults, options.seed)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
@@ -134,6 +136,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         require="go" if options.require == "go" else "conditional",
         ledger=_ledger(config, options),
         release=options.release,
+        key=key,
     )
     opened = open_run(request)
     process.opened = opened
@@ -207,6 +210,15 @@ def _point_allure(config: pytest.Config, folder: Path) -> None:
 
 def _reports(config: pytest.Config, options: Options) -> Path:
     return config.rootpath / options.reports
+
+
+def _key(config: pytest.Config, options: Options) -> "SigningKey | None":
+    """The key that signs the run, read before anything runs; None where the run is not signed."""
+    if not options.key:
+        return None
+    from pytest_spiral.run.signing import load_run_key
+
+    return load_run_key(config.rootpath / options.key, _reports(config, options))
 
 
 def _narrowed(config: pytest.Config, book: Book) -> tuple[str, ...]:

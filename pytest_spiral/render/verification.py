@@ -12,6 +12,11 @@ _MARKS = {
     "cannot-tell": ("cannot tell", "yellow"),
 }
 _COLUMN = 34
+_LEVELS = {
+    "none": "E0: hashes only (finds accidents, not an attacker)",
+    "job": "E1: signed by the job (its tests could have read the key)",
+    "recorder": "E2: signed where tests could not read the key",
+}
 
 
 def render_verification(
@@ -65,7 +70,7 @@ def _outcome(report: Report, judgement: Judgement | None, require: str) -> list[
         ]
     if report.outcome == "unsealed" or judgement is None:
         return [("NOT SEALED", "yellow bold"), (f"the run is {report.state}; it decides nothing", "")]
-    level = (f"sealed, E0: hashes only (finds accidents, not an attacker); signed: none; log: {judgement.log}", "")
+    level = (f"sealed, {_LEVELS[judgement.signed]}; signed: {judgement.signed}; log: {judgement.log}", "")
     if judgement.partial or judgement.decision is None:
         return [("PARTIAL", "yellow bold"), ("no decision", ""), level]
     style = "green bold" if judgement.permission else "red bold"

@@ -97,7 +97,7 @@ def _plan(criterion: Criterion) -> Iterator[Fault]:
         if samples is None and limit.statistic in _PLANNED:
             yield Fault("limit", f"{criterion.id} says not how many samples.", "add `samples = 100`")
         if samples is not None and not 1 <= samples <= _MOST_SAMPLES:
-            yield Fault("samples", f"{criterion.id} plans {samples} samples.", f"plan 1 to {_MOST_SAMPLES}")
+            yield Fault(_planned_at(limit), f"{criterion.id} plans {samples} samples.", f"plan 1 to {_MOST_SAMPLES}")
     if "count" in _statistics(criterion) and criterion.exposure is None:
         yield Fault("limit", f"{criterion.id} counts, and says not over how much.", 'add `exposure = "20 s"`')
     if 0 < criterion.blocks < LEAST_BLOCKS:
@@ -158,7 +158,13 @@ def _provable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
         return
     problem = f"{criterion.id}: {samples} samples can never prove {limit.text} at {criterion.confidence}."
     least = _least(limit, samples, confidence)
-    yield Fault("samples", problem, f"take at least {least}" if least else "lower the limit; no number of samples can")
+    remedy = f"take at least {least}" if least else "lower the limit; no number of samples can"
+    yield Fault(_planned_at(limit), problem, remedy)
+
+
+def _planned_at(limit: Limit) -> str:
+    """The key at which the limit's number of samples stands: its own plan is part of the limit."""
+    return "samples" if limit.samples is None else "limit"
 
 
 def _least(limit: Limit, samples: int, confidence: Fraction) -> int | None:

@@ -76,6 +76,10 @@ _KEPT = "Compare with a copy or a head that was kept elsewhere, and find out who
 _FORMAT = "Verify with a newer pytest-spiral if the bundle was written by one, else do not trust it."
 _RECOVER = "Recover the run or run the gate again; an unsealed run decides nothing."
 
+_TRUST = "Do not trust the bundle, unless the trust root is at fault: ask whoever keeps it."
+_RESIGN = "Run the gate again with a key that the trust root knows for that role."
+_EXPECT = "Look for the bundle that was meant, or correct the expectation where it is kept."
+
 _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (1, "never-opened", "nothing was ever recorded here", _RUN),
     (1, "artifact-missing", "a file is missing that must be there before others that are there", _AGAIN),
@@ -109,6 +113,22 @@ _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (3, "plan-mismatch", "the plan is not the bar that the run registered", _AGAIN),
     (3, "attachment-missing", "a record names an attachment that is not there", _AGAIN),
     (3, "attachment-mismatch", "an attachment is not the file that its record describes", _AGAIN),
+    (4, "attestation-missing", "a trust root was given, and the bundle is not signed", _RESIGN),
+    (4, "attestation-form", "an envelope is not one payload with one signature in standard base64", _AGAIN),
+    (4, "attestation-type", "an envelope or statement is of another type than the one that belongs there", _FORMAT),
+    (4, "attestation-signature", "the signature is not over these bytes, or not by that key", _TRUST),
+    (4, "attestation-subject", "the attestation is about another manifest", _AGAIN),
+    (4, "attestation-signer", "it was signed by another key than the run announced", _TRUST),
+    (4, "attestation-key-unknown", "the key is not in the trust root", _TRUST),
+    (4, "attestation-role", "the trust root does not give the key that role", _TRUST),
+    (4, "attestation-key-time", "the key was not valid while the run was made", _RESIGN),
+    (4, "attestation-key-superseded", "the key is superseded, and no ledger shows the bundle before that", _RESIGN),
+    (4, "attestation-key-compromised", "the key is compromised, and no ledger shows the bundle before that", _RESIGN),
+    (4, "attestation-statement", "the attestation says something else than the bundle gives", _TRUST),
+    (4, "test-result-missing", "the bundle is signed, names what it tested, and has no test result", _AGAIN),
+    (4, "test-result-unexpected", "a test result is there, and nothing is there that it could be about", _AGAIN),
+    (4, "test-result-mismatch", "the test result is not what the bundle gives", _TRUST),
+    (4, "expected-level", "the level of assurance is below the one expected", _EXPECT),
     (5, "journal-missing", "a journal is missing that must be there", _AGAIN),
     (5, "journal-unlisted", "a journal is there that the main journal's end does not list", _AGAIN),
     (5, "journal-start", "a journal does not begin with its one start record", _AGAIN),
@@ -134,6 +154,12 @@ _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (6, "inventory-not-run", "a selected test has neither run nor been kept from running", _RUN),
     (6, "inventory-uncollected", "a test has run that was never collected", _AGAIN),
     (6, "inventory-deselected", "a test has run that was deselected", _AGAIN),
+    (6, "expected-criterion", "the criteria judged are not those expected", _EXPECT),
+    (6, "expected-test", "the tests collected are not those expected", _EXPECT),
+    (7, "expected-run", "it is another run than the one expected", _EXPECT),
+    (7, "expected-plan", "the run registered another bar than the one expected", _EXPECT),
+    (7, "expected-commit", "another commit was tested than the one expected, or a changed one", _EXPECT),
+    (8, "moment-order", "something happened before what it must follow", "Check the clocks; run the gate again."),
     (11, "entry-unknown", "the kind of a ledger entry is not known here", _NEWER),
     (11, "ledger-missing", "the run was registered in a ledger, and carries no copy of it", _GIVE),
     (11, "ledger-torn", "a ledger's last line is cut off where it must be whole", _AGAIN),
@@ -168,6 +194,7 @@ _UNSEALED: Final[tuple[tuple[int, str, str, str], ...]] = (
     (1, "unsealed-abandoned", "the run stopped before its tests were collected", _RECOVER),
     (1, "unsealed-incomplete", "the run stopped before its end was recorded", _RECOVER),
     (1, "unsealed-ended", "the run ended and was not sealed", _RECOVER),
+    (1, "unsealed-unattested", "the run was to be signed, and is not", _RECOVER),
 )
 
 REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
@@ -177,7 +204,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         for step, code, meaning, remedy in table
     }
 )
-"""Every reason code of steps 1 to 6 and of step 11. A code never changes its meaning; new ones may be added."""
+"""Every reason code of steps 1 to 8 and of step 11. A code never changes its meaning; new ones may be added."""
 
 
 def finding(code: str, path: str, sentence: str) -> Finding:

@@ -2,9 +2,9 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -13,6 +13,7 @@ from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.evidence.store import create_bundle, write_once
 from pytest_spiral.ledger.store import Store
+from pytest_spiral.model.attestation import Signed, Signer
 from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import BundleStart, Evidence, Scope, TargetCard
 from pytest_spiral.model.gate import GateCard, Plan
@@ -29,7 +30,11 @@ from pytest_spiral.run.allure import write_allure
 from pytest_spiral.run.logbook import COPY_MOST, Logbook, entries_of, standing_head
 from pytest_spiral.run.writer import Writer
 
+if TYPE_CHECKING:
+    from pytest_spiral.evidence.keys import SigningKey
+
 SEALED = "sealed, E0: hashes only"
+ATTESTED = "sealed, signed; spiral verify --trust FILE proves it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Request:
     ini: Mapping[str, Any]
     environment: Mapping[str, str]
     require: Literal["go", "conditional"]
+    key: "SigningKey | None" = None
     ledger: Store | None = None
     release: bool = False
 
@@ -60,6 +66,7 @@ class Opened:
     folder: Path
     start: BundleStart
     first_prev: str
+    key: "SigningKey | None" = field(default=None, repr=False)
     logbook: Logbook | None = None
 
     def writer(self, process: str, redactor: Redactor) -> Writer:
@@ -74,6 +81,11 @@ class Sealed:
     folder: Path
     evidence: Evidence
     judgement: Judgement
+
+    @property
+    def word(self) -> str:
+        """How it was sealed, in words."""
+        return sealed_word(self.evidence.bundle)
 
 
 def open_run(request: Request) -> Opened:
@@ -104,6 +116,7 @@ def open_run(request: Request) -> Opened:
         gates=request.cards,
         require=request.require,
         mode="release" if request.release else "draft",
+        signer=Signer(keyid=request.key.keyid, role="spiral-job") if request.key else None,
         ledger=head,
     )
     write_once(folder / "plan.json", plan_bytes)
@@ -112,22 +125,41 @@ def open_run(request: Request) -> Opened:
     logbook = None if request.ledger is None else Logbook(request.ledger, start, digest(data))
     if logbook is not None:
         logbook.open(request.plan)
-    return Opened(folder, start, digest(data), logbook)
+    return Opened(folder, start, digest(data), request.key, logbook)
 
 
 def seal_run(opened: Opened) -> Sealed:
-    """Read back what was written, judge it, write what is derived, and seal; then register the seal.
+    """Read back what was written, judge it, write what is derived, seal, sign where a key was given, register the seal.
 
-    The journals must be closed. Raises EvidenceError.
+    The journals must be closed. Raises EvidenceError, also where the key itself has got into the evidence.
     """
+    if opened.key is not None:
+        from pytest_spiral.evidence.keys import refuse_copies
+
+        refuse_copies(opened.folder, opened.key)
     ledger = None if opened.logbook is None else _keep_ledger(opened.folder, opened.logbook)
     evidence = read_evidence(opened.folder, ledger=ledger)
     judgement = judge(evidence)
     write_derived(opened.folder, evidence, judgement)
-    manifest = write_manifest(opened.folder)
+    if opened.key is None:
+        manifest, attestation = write_manifest(opened.folder), None
+    else:
+        manifest, attestation = _sign(opened, evidence, judgement, opened.key)
     if opened.logbook is not None:
-        opened.logbook.seal(judgement, evidence, manifest)
-    return Sealed(opened.folder, evidence, judgement)
+        opened.logbook.seal(judgement, evidence, manifest, attestation)
+    signed: Signed = "none" if opened.key is None else "job"
+    return Sealed(opened.folder, evidence, msgspec.structs.replace(judgement, signed=signed))
+
+
+def _sign(opened: Opened, evidence: Evidence, judgement: Judgement, key: "SigningKey") -> tuple[str, str]:
+    """Seal and sign; gives the digests of the manifest and of the attestation."""
+    from pytest_spiral.run.signing import sign_decision, sign_result
+
+    sign_result(opened.folder, evidence, judgement, key)
+    manifest = write_manifest(opened.folder)
+    place = None if opened.logbook is None else opened.logbook.place
+    digests = (opened.first_prev, manifest)
+    return manifest, sign_decision(opened.folder, evidence, judgement, digests, key, ledger=place)
 
 
 def _keep_ledger(folder: Path, logbook: Logbook) -> tuple[Entry, ...]:
@@ -160,6 +192,11 @@ def end_of(status: str, exit_status: int, workers: Mapping[str, JournalHead]) ->
     """The main journal's last record."""
     word: Any = status
     return End(status=word, exit_status=exit_status, workers=dict(workers))
+
+
+def sealed_word(start: BundleStart) -> str:
+    """How a sealed bundle was sealed, in words that claim nothing which was not verified."""
+    return SEALED if start.signer is None else ATTESTED
 
 
 def slug_of(stages: Sequence[str], gates: Sequence[str]) -> str:

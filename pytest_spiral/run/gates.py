@@ -234,7 +234,7 @@ class _Reader(Tables):
             parsed = parse_limit(text)
         except LimitError as error:
             raise self.error(f"{error.problem}.", place, "limit", error.remedy) from error
-        return msgspec.structs.replace(parsed, samples=self.number(own, "samples", place, 1))
+        return msgspec.structs.replace(parsed, samples=self.number(own, "samples", place, 1, at="limit"))
 
     def requirement(self, table: Mapping[str, Any], place: Place) -> str | None:
         text = self.text(table, "requires", place)

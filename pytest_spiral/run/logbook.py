@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pytest_spiral.errors import EvidenceError, UntrustedError
 from pytest_spiral.ledger.store import Store
+from pytest_spiral.model.attestation import LedgerPlace
 from pytest_spiral.model.entry import (
     AttemptCollected,
     AttemptOpened,
@@ -52,11 +53,11 @@ class Logbook:
         self._opened: Entry | None = None
 
     @property
-    def positions(self) -> dict[str, Any]:
-        """`{"id", "opened", "collected"}`: where the run stands in which ledger, as an attestation states it."""
+    def place(self) -> LedgerPlace:
+        """Where the run stands in which ledger, as an attestation states it; EvidenceError before it was collected."""
         if self._start.ledger is None or self._opened is None or self._collected is None:
             raise EvidenceError("the run is not registered yet.")
-        return {"id": self._start.ledger.id, "opened": self._opened.seq, "collected": self._collected.seq}
+        return LedgerPlace(id=self._start.ledger.id, opened=self._opened.seq, collected=self._collected.seq)
 
     @property
     def _draft(self) -> bool:

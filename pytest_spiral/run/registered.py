@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -10,16 +10,18 @@ from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.report import Report
 from pytest_spiral.ledger.book import Book
 from pytest_spiral.ledger.fsck import fsck
+from pytest_spiral.model.attestation import LedgerPlace
 from pytest_spiral.model.entry import AttemptCollected, AttemptOpened, AttemptSealed, Entry, LedgerHead
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.entries import head_of, parse_head, read_entries, with_branches
 from pytest_spiral.rules.history import history_of
 from pytest_spiral.rules.integrity import Finding, finding, shown
-from pytest_spiral.rules.paths import BUNDLE, INVENTORY, LEDGER
+from pytest_spiral.rules.paths import ATTESTATION, BUNDLE, INVENTORY, LEDGER
 from pytest_spiral.run import clock
 
 _NAMED = 20
+_Told = TypeVar("_Told", AttemptOpened, AttemptCollected, AttemptSealed)
 
 
 class Kept(NamedTuple):
@@ -29,11 +31,35 @@ class Kept(NamedTuple):
     entries: tuple[Entry, ...] | None
 
 
-def load_kept(path: Path) -> Kept:
+class Logged(NamedTuple):
+    """What the ledger says of the bundle.
+
+    `position` is the sequence of its `sealed` entry; the others are when its entries were written, in microseconds
+    since 1970-01-01 UTC; None where there is no such entry.
+    """
+
+    position: int | None
+    collected: int | None = None
+    sealed: int | None = None
+
+
+class Registered(NamedTuple):
+    """A run that says it was registered, what was kept, and where its attestation says that it stands."""
+
+    folder: Path
+    evidence: Evidence
+    kept: Kept | None
+    place: LedgerPlace | None
+
+
+def load_kept(path: Path, bundle: Path | None = None) -> Kept:
     """Read a kept ledger, or the one line that `spiral ledger head` printed.
 
-    Raises UseError where there is no file, UntrustedError for a ledger that does not hold and for anything else.
+    Raises UseError where there is no file, or it lies in `bundle`; UntrustedError for a ledger that does not hold and
+    for anything else.
     """
+    if bundle is not None and path.resolve().is_relative_to(bundle.resolve()):
+        raise UseError(f"The ledger {path} lies in the bundle. Remedy: take it from where the bundle cannot reach.")
     try:
         with path.open("rb") as file:
             begin = file.read(400)
@@ -63,29 +89,57 @@ def with_kept(evidence: Evidence, kept: Kept | None) -> Evidence:
     return msgspec.structs.replace(evidence, ledger=through(kept.entries, evidence.bundle.nonce))
 
 
-def check_registered(folder: Path, evidence: Evidence, kept: Kept | None, report: Report) -> Report:
+def logged_of(evidence: Evidence, kept: Kept | None) -> Logged | None:
+    """When the ledger's entries about a run were written: by its own copy, and by what was kept; None without either."""
+    nonce, copy = evidence.bundle.nonce, evidence.ledger or ()
+    whole = kept.entries if kept is not None and kept.entries is not None else copy
+    collected = _last(whole, AttemptCollected, nonce) or _last(copy, AttemptCollected, nonce)
+    sealed = _last(whole, AttemptSealed, nonce)
+    if evidence.bundle.ledger is None or (collected is None and sealed is None):
+        return None
+    return Logged(
+        position=sealed.seq if sealed else None,
+        collected=collected.wall if collected else None,
+        sealed=sealed.wall if sealed else None,
+    )
+
+
+def _last(entries: Sequence[Entry], kind: type[_Told], nonce: str) -> Entry | None:
+    try:
+        found = [one for one in with_branches(entries) if isinstance(one.record, kind) and one.record.nonce == nonce]
+    except UntrustedError:
+        return None  # step 11 says that it does not hold
+    return found[-1] if found else None
+
+
+def check_registered(run: Registered, report: Report) -> Report:
     """The report with step 11: positions, digests, and the ledger or head that was kept."""
-    start = evidence.bundle
+    evidence, start = run.evidence, run.evidence.bundle
     history = history_of(evidence)
     if history is None:
-        return report.with_step(11, state="not-checked", note="a draft that was registered in no ledger")
+        told = [_misplaced("it names a place in a ledger, and the run names none.")] if run.place is not None else []
+        return report.with_step(11, told, state="not-checked", note="a draft that was registered in no ledger")
     found = [finding(code, LEDGER, sentence) for code, sentence in history.faults]
-    if found or evidence.ledger is None or start.ledger is None:
+    opened = _last(evidence.ledger or (), AttemptOpened, start.nonce)
+    collected = _last(evidence.ledger or (), AttemptCollected, start.nonce)
+    if found or evidence.ledger is None or start.ledger is None or opened is None or collected is None:
         return report.with_step(11, found)
-    counted = list(with_branches(evidence.ledger))
-    opened = next(one for one in counted if isinstance(one.record, AttemptOpened) and one.record.nonce == start.nonce)
-    collected = next(
-        one for one in counted if isinstance(one.record, AttemptCollected) and one.record.nonce == start.nonce
-    )
-    found += _digests(folder, opened, collected)
+    found += _digests(run.folder, opened, collected)
     if evidence.ledger[-1] != collected:
         found.append(finding("ledger-copy", LEDGER, f"it ends at entry {evidence.ledger[-1].seq}."))
+    there = LedgerPlace(id=start.ledger.id, opened=opened.seq, collected=collected.seq)
+    if start.signer is not None and (run.folder / ATTESTATION).exists() and run.place != there:
+        found.append(_misplaced("it does not name the place in the ledger where the run stands."))
     note = f"opened at {opened.seq}, collected at {collected.seq} of ledger {start.ledger.id[:_NAMED]}"
-    if kept is not None:
-        found += _against(evidence.ledger, kept)
-        found += _sealed(start.nonce, kept, report.manifest)
-        note += _beyond(start.nonce, kept)
+    if run.kept is not None:
+        found += _against(evidence.ledger, run.kept)
+        found += _sealed(run, start.nonce, report.manifest)
+        note += _beyond(start.nonce, run.kept)
     return report.with_step(11, found, note=note)
+
+
+def _misplaced(sentence: str) -> Finding:
+    return finding("ledger-differs", ATTESTATION, sentence)
 
 
 def _digests(folder: Path, opened: Entry, collected: Entry) -> Iterator[Finding]:
@@ -108,19 +162,21 @@ def _against(copy: Sequence[Entry], kept: Kept) -> Iterator[Finding]:
         yield finding("ledger-head", LEDGER, f"its entry {kept.head.seq} is not the one of the kept head.")
 
 
-def _sealed(nonce: str, kept: Kept, manifest: str) -> Iterator[Finding]:
-    for one in with_branches(kept.entries or ()):
-        if isinstance(one.record, AttemptSealed) and one.record.nonce == nonce and one.record.manifest != manifest:
-            said = f"entry {one.seq} names manifest {shown(one.record.manifest, 80)}, this one is {manifest}."
-            yield finding("ledger-sealed", LEDGER, said)
+def _sealed(run: Registered, nonce: str, manifest: str) -> Iterator[Finding]:
+    one = _last(run.kept.entries or () if run.kept else (), AttemptSealed, nonce)
+    if one is None:
+        return
+    if one.record.manifest != manifest:
+        said = f"entry {one.seq} names manifest {shown(one.record.manifest, 80)}, this one is {manifest}."
+        yield finding("ledger-sealed", LEDGER, said)
+    file = run.folder / ATTESTATION
+    attestation = digest(file.read_bytes()) if file.is_file() else None
+    if one.record.attestation != attestation:
+        yield finding("ledger-sealed", ATTESTATION, f"entry {one.seq} names another attestation, or none.")
 
 
 def _beyond(nonce: str, kept: Kept) -> str:
     if kept.entries is None:
         return f"; the kept head is at {kept.head.seq}"
-    sealed = [
-        one.seq
-        for one in with_branches(kept.entries)
-        if isinstance(one.record, AttemptSealed) and one.record.nonce == nonce
-    ]
-    return f", sealed at {sealed[0]}" if sealed else "; the kept ledger does not have it sealed"
+    sealed = _last(kept.entries, AttemptSealed, nonce)
+    return f", sealed at {sealed.seq}" if sealed else "; the kept ledger does not have it sealed"

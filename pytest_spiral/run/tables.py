@@ -84,13 +84,13 @@ class Tables:
             raise self.error(f"`{key}` {what}.", place, key, f'write for instance `{key} = "20 s"`')
         return str(parsed)
 
-    def number(self, table: Mapping[str, Any], key: str, place: Place, least: int) -> int | None:
-        """A whole number of at least `least`; None where the key is not there."""
+    def number(self, table: Mapping[str, Any], key: str, place: Place, least: int, *, at: str = "") -> int | None:
+        """A whole number of at least `least`; None where the key is not there. `at`: the key in whose value it stands."""
         value = table.get(key)
         if value is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MOST:
-            raise self.error(f"`{key}` is {told(value)}.", place, key, f"use a whole number from {least} up")
+            raise self.error(f"`{key}` is {told(value)}.", place, at or key, f"use a whole number from {least} up")
         return value
 
     def flag(self, table: Mapping[str, Any], key: str, place: Place) -> bool:

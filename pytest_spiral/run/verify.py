@@ -1,10 +1,9 @@
 """Verifying a bundle whole: its integrity, then its verdicts again from the raw samples.
 
 The steps have the numbers of the verifier's checklist (`docs/evidence-format.md`); the body below has them too.
-Steps 4 and 8 (attestation, time) belong to signed bundles and read `not-checked` here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,26 @@ from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.report import Report
 from pytest_spiral.evidence.verify import examine
+from pytest_spiral.model.attestation import Level, Signed
 from pytest_spiral.model.evidence import Evidence
+from pytest_spiral.model.expectation import Expectation
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import plan_faults
 from pytest_spiral.rules.enough import enough
-from pytest_spiral.rules.integrity import Finding, shown
+from pytest_spiral.rules.expectation import expectation_faults, level_fault
+from pytest_spiral.rules.integrity import Finding, finding, shown
 from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.paths import PLAN, SUMMARY
+from pytest_spiral.rules.paths import MAIN, PLAN, SUMMARY
+from pytest_spiral.rules.times import Moment, moment, order_faults, unknown
+from pytest_spiral.run.attestation import check_attestation
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
-from pytest_spiral.run.registered import Kept, check_registered, with_kept
+from pytest_spiral.run.grounds import Grounds
+from pytest_spiral.run.registered import Registered, check_registered, logged_of, with_kept
 
+_LEVELS: dict[Signed, Level] = {"none": "E0", "job": "E1", "recorder": "E2"}
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
 _NAMED = 5
 _SENTENCE = 400
@@ -36,12 +42,19 @@ _SENTENCE = 400
 class Checked:
     """A verified bundle: the report of all steps, and the judgement where the evidence could be read.
 
-    `standing` is the judgement among all attempts that a kept ledger has, later ones too; None without such a ledger.
+    `signed` is what was proven against a trust root; the judgement says the same. `standing` is the judgement among all
+    attempts that a kept ledger has, later ones too; None without such a ledger.
     """
 
     report: Report
     judgement: Judgement | None
+    signed: Signed = "none"
     standing: Judgement | None = None
+
+    @property
+    def level(self) -> Level:
+        """The level of assurance that was proven."""
+        return _LEVELS[self.signed]
 
     def status(self, require: str) -> int:
         """Exit status: 0 at least what is required, 1 authentic but below it or not sealed, 3 not to be trusted."""
@@ -63,46 +76,92 @@ class Checked:
             "decision": judged.decision if judged else None,
             "partial": judged.partial if judged else None,
             "standing": self.standing.decision if self.standing else None,
+            "signed": self.signed,
+            "level": self.level,
             "report": msgspec.to_builtins(self.report),
         }
 
 
-def verify_bundle(folder: Path, kept: Kept | None = None) -> Checked:
+def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     """Verify a bundle; never raises for what is in it. Raises UseError where there is no folder.
 
-    `kept` is a ledger or a head that did not come with the bundle.
-
     1 layout, 2 strict parsing, 3 digests, 5 journals, 6 inventory: `evidence.verify`.
-    7 provenance: the subjects' fidelity is what their challenges prove.
+    4 attestation: `run.attestation`; who vouches for these bytes, and for what was recomputed from them.
+    7 provenance: the subjects' fidelity is what their challenges prove; run, bar and commit are those expected.
+    8 time: things happened in an order in which they can have happened.
     9 verdicts from samples, decisions from verdicts, both equal to the summary.
     10 controls ran, and failed as they must.
     11 ledger: the run was registered before it began, in the ledger that it says, and that is the one that was kept.
     """
-    # 1 to 6
-    report, evidence = examine(folder)
-    if evidence is None:
+    grounds = grounds or Grounds()
+    # 1, 2, 3, 5, 6
+    report, evidence = examine(folder, grounds.limits)
+    if evidence is not None:
+        evidence = with_kept(evidence, grounds.kept)
+        grounds = replace(grounds, logged=grounds.logged or logged_of(evidence, grounds.kept))
+    faults = plan_faults(evidence.plan) if evidence is not None else []
+    judged = (evidence, judge(evidence)) if evidence is not None and not faults else None
+    # 4
+    attested = check_attestation(folder, report, judged, grounds)
+    report = report.with_step(4, attested.findings, state=attested.state, note=attested.note)
+    if judged is None:
+        report = report.with_step(9, [_no_bar(sentence) for sentence in faults[:_NAMED]]) if faults else report
         return Checked(report, None)
-    faults = plan_faults(evidence.plan)
-    if faults:
-        return Checked(report.with_step(9, [_no_bar(sentence) for sentence in faults[:_NAMED]]), None)
-    evidence = with_kept(evidence, kept)
-    judgement = judge(evidence)
+    evidence, judgement = judged
     # 7
     report = report.with_step(7, note=_provenance(evidence, judgement))
+    # 8
+    report = _check_time(report, evidence, grounds)
     # 9
-    if report.state == "sealed":
+    if report.manifest:
         report = report.with_step(9, _compare_summary(folder, judgement))
     # 10
     report = report.with_step(10, note=_controls(evidence, judgement))
     # 11
-    report = check_registered(folder, evidence, kept, report)
-    return Checked(report, judgement, _standing(evidence, kept))
+    report = check_registered(Registered(folder, evidence, grounds.kept, attested.place), report)
+    # 4, 6, 7: what was expected
+    signed = attested.signed if report.outcome == "sound" else "none"
+    if grounds.expectation is not None and report.state == "sealed":
+        report = _compare_expectation(report, grounds.expectation, judged, _LEVELS[signed])
+    return Checked(report, msgspec.structs.replace(judgement, signed=signed), signed, _standing(evidence, grounds))
 
 
-def _standing(evidence: Evidence, kept: Kept | None) -> Judgement | None:
-    if kept is None or kept.entries is None or evidence.bundle.ledger is None:
+def _standing(evidence: Evidence, grounds: Grounds) -> Judgement | None:
+    if grounds.kept is None or grounds.kept.entries is None or evidence.bundle.ledger is None:
         return None
-    return judge(msgspec.structs.replace(evidence, ledger=kept.entries))
+    return judge(msgspec.structs.replace(evidence, ledger=grounds.kept.entries))
+
+
+def _check_time(report: Report, evidence: Evidence, grounds: Grounds) -> Report:
+    """Hold the moments that the bundle records against each other; what nothing tells is said."""
+    expected, logged = grounds.expectation, grounds.logged
+    committed, start = evidence.bundle.git.get("committed"), evidence.bundle
+    firsts = [first for first, _ in report.walls.values()]
+    lasts = [last for _, last in report.walls.values()]
+    moments = (
+        moment("tested commit", committed * 1_000_000 if type(committed) is int else None),
+        moment("opened", start.opened),
+        moment("collected", logged.collected if logged is not None else None),
+        Moment(name="records", first=min(firsts, default=None), last=max(lasts, default=None)),
+        moment("end", report.walls.get(MAIN, (None, None))[1]),
+        moment("attestation", None),
+        moment("sealed", logged.sealed if logged is not None else None),
+        moment("publishing commit", expected.published if expected is not None else None),
+    )
+    found = [finding("moment-order", "", sentence) for sentence in order_faults(moments)]
+    missing = unknown(moments)
+    note = f"nothing tells when: {', '.join(missing)}" if missing else ""
+    return report.with_step(8, found, state="cannot-tell" if missing else "held", note=note)
+
+
+def _compare_expectation(
+    report: Report, expected: Expectation, judged: tuple[Evidence, Judgement], level: Level
+) -> Report:
+    found = [*expectation_faults(expected, *judged), *level_fault(expected, level)]
+    for step in sorted({one.step for one in found}):
+        known = report.checked(step)
+        report = report.with_step(step, [one for one in found if one.step == step], state=known.state, note=known.note)
+    return report
 
 
 def _no_bar(sentence: str) -> Finding:

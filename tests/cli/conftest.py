@@ -79,7 +79,7 @@ def spiral_command(capsys, monkeypatch, tmp_path):
     return run
 
 
-def make_bundle(folder, *, broken, seal=True):
+def make_bundle(folder, *, broken, seal=True, options=()):
     """Run the two tests with evidence in a process of their own; gives the bundle's folder."""
     folder.mkdir()
     (folder / "gates.toml").write_text(TWO_GATES)
@@ -87,7 +87,7 @@ def make_bundle(folder, *, broken, seal=True):
     if not seal:
         (folder / "conftest.py").write_text("import os\ndef pytest_sessionfinish():\n    os._exit(0)\n")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "--spiral-evidence", "-p", "no:cacheprovider", "-p", "no:allure_pytest"],
+        [sys.executable, "-m", "pytest", "--spiral-evidence", "-p", "no:cacheprovider", "-p", "no:allure_pytest", *options],
         cwd=folder, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, "COLUMNS": "100"},
     )  # fmt: skip
     (bundle,) = (folder / "reports" / "run").iterdir()
@@ -104,6 +104,23 @@ def kept_bundles(tmp_path_factory):
         "no-go": make_bundle(folder / "no-go", broken=True),
         "unsealed": make_bundle(folder / "unsealed", broken=False, seal=False),
     }
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory):
+    """A folder with `job.key`, which signed the bundle `signed`, and a trust root that trusts it as a job."""
+    folder = tmp_path_factory.mktemp("keys")
+    assert main(["key", "new", str(folder / "job.key"), "--comment", "runner 2"]) == 0
+    trust = ["key", "trust", "--trust", str(folder / "trusted"), str(folder / "job.key.pub")]
+    assert main([*trust, "--principal", "ci@example.org", "--role", "spiral-job"]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session")
+def signed_bundle(tmp_path_factory, keys):
+    """A bundle of a real run, signed; never changed."""
+    folder = tmp_path_factory.mktemp("signed") / "run"
+    return make_bundle(folder, broken=False, options=[f"--spiral-key={keys / 'job.key'}"])
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ import pytest
 
 from pytest_spiral.evidence.journal import Journal
 from pytest_spiral.evidence.journals import journal_heads
+from pytest_spiral.evidence.keys import SigningKey, make_key
+from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.samples import SampleFile
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.evidence.store import create_bundle, write_once
 from pytest_spiral.model import record
+from pytest_spiral.model.attestation import Signer
 from pytest_spiral.model.evidence import BundleStart, Inventory, InventoryItem, Scope, TargetCard
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
@@ -23,14 +26,20 @@ from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.model.measurement import Sample
 from pytest_spiral.model.profile import Fact, Profile
+from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.inventory import encode_inventory
+from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.paths import sample_file
+from pytest_spiral.rules.trust import parse_trust
+from pytest_spiral.run.gate_run import summary_bytes
+from pytest_spiral.run.signing import sign_decision, sign_result
 
 NONCE = "3f9c1a00000000000000000000000001"
 RUN = "20261122T093000Z-stage_b-3f9c1a"
 CRITERION = "B1.latency"
 TESTS = ("suites/test_b1.py::test_search", "suites/test_b1.py::test_recall", "suites/test_b1.py::test_native")
+GIT = {"commit": "3f9c1a0000000000000000000000000000000001", "committed": 1_795_339_700, "dirty": False}
 LEFT_OUT = "suites/test_b1.py::test_slow"
 FACT = Fact(name="cpu.cores", state="present", kind="hardware", evidence="2", command="nproc", value=2)
 
@@ -52,14 +61,14 @@ class Clock:
 class Run:
     """A run that is being written."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, plan: Plan | None = None, **start: object) -> None:
         self.clock = Clock()
         self.folder = create_bundle(root, RUN)
-        plan = canonical_bytes(a_plan())
-        write_once(self.folder / "plan.json", plan)
-        start = msgspec.json.encode(a_start(digest(plan))) + b"\n"
-        write_once(self.folder / "bundle.json", start)
-        self.first_prev = digest(start)
+        bar = canonical_bytes(plan or a_plan())
+        write_once(self.folder / "plan.json", bar)
+        data = msgspec.json.encode(a_start(digest(bar), **start)) + b"\n"
+        write_once(self.folder / "bundle.json", data)
+        self.first_prev = digest(data)
 
     def journal(self, process: str) -> Journal:
         path = self.folder / "journal" / f"{process}.jsonl"
@@ -92,16 +101,20 @@ class Run:
 
 
 def a_plan() -> Plan:
+    return plan_of("quantile", "p95(latency) <= 120 ms", quantile="0.95", confidence="0.95")
+
+
+def plan_of(statistic: str, text: str, *, quantile: str | None = None, confidence: str | None = None) -> Plan:
     limit = Limit(
-        text="p95(latency) <= 120 ms", statistic="quantile", measurements=("latency",), quantile="0.95",
+        text=text, statistic=statistic, measurements=("latency",), quantile=quantile,
         comparison="<=", bound="120", unit="ms",
     )  # fmt: skip
-    criterion = Criterion(id=CRITERION, limits=(limit,), samples=4, confidence="0.95")
+    criterion = Criterion(id=CRITERION, limits=(limit,), samples=4, confidence=confidence)
     return Plan(gates=(Gate(id="B1", stage="stage_b", criteria=(criterion,)),))
 
 
-def a_start(plan: str) -> BundleStart:
-    return BundleStart(
+def a_start(plan: str, **change: object) -> BundleStart:
+    start = BundleStart(
         run=RUN,
         nonce=NONCE,
         opened=1_795_339_800_000_000,
@@ -111,6 +124,20 @@ def a_start(plan: str) -> BundleStart:
         profile=Profile(name="bench", facts=(FACT,)),
         argv=("pytest", "-m", "stage_b"),
     )
+    return msgspec.structs.replace(start, **change)
+
+
+def record_one_test(run: Run, status: str = "finished") -> None:
+    """The smallest run that can pass: one test, four samples."""
+    item = InventoryItem(id=TESTS[0], criteria=(CRITERION,))
+    write_once(run.folder / "inventory.json", encode_inventory(Inventory(items=(item,))))
+    main = run.journal("main")
+    samples = run.samples(main, "main")
+    for number, value in enumerate((4.25, 3, 117.5, 0.1)):
+        samples.add(Sample(n=number, value=value))
+    samples.close()
+    main.append(record.Test(id=TESTS[0], criteria=(CRITERION,)))
+    run.end(main, status)
 
 
 def write_all(run: Run) -> None:
@@ -233,10 +260,72 @@ def sealed(_template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(_template, tmp_path / RUN))
 
 
+class Signing:
+    """Makes signed bundles: keys for both roles, and a trust root that knows them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.job, self.recorder, self.stranger = make_key(), make_key(), make_key()
+        self.opened = itertools.count()
+
+    def trust(self, *lines: str) -> TrustRoot:
+        """A trust root: the lines given, else one for each role's key."""
+        return parse_trust("\n".join(lines or (self.line(self.job), self.line(self.recorder, "spiral-recorder"))), "t")
+
+    def line(self, key: SigningKey, roles: str = "spiral-job", options: str = "") -> str:
+        """A key's line in a trust root."""
+        return f'ci@example.org namespaces="{roles}"{options} {key.public}'
+
+    def run(
+        self, key: SigningKey | None = None, role: str = "spiral-job", status: str = "finished", **start: object
+    ) -> Path:
+        """A run that ended, judged, with a manifest, and not signed yet."""
+        signer = Signer(keyid=key.keyid, role=role) if key else None
+        plan = plan_of("max", "max(latency) <= 120 ms")
+        run = Run(self.root / str(next(self.opened)), plan, **{"git": GIT, "signer": signer, **start})
+        record_one_test(run, status)
+        evidence = read_evidence(run.folder)
+        write_once(run.folder / "summary.json", summary_bytes(judge(evidence)))
+        if key is not None:
+            sign_result(run.folder, evidence, judge(evidence), key)
+        write_manifest(run.folder)
+        return run.folder
+
+    def sign(self, folder: Path, key: SigningKey, **stated: object) -> Path:
+        """Sign what the bundle gives."""
+        evidence = read_evidence(folder)
+        digests = tuple(digest((folder / name).read_bytes()) for name in ("bundle.json", "manifest.json"))
+        sign_decision(folder, evidence, judge(evidence), digests, key, **stated)
+        return folder
+
+
+@pytest.fixture(scope="session")
+def signing(tmp_path_factory: pytest.TempPathFactory) -> Signing:
+    """Somebody who signs bundles."""
+    return Signing(tmp_path_factory.mktemp("signing"))
+
+
+@pytest.fixture(scope="session")
+def _signed_template(signing: Signing) -> Path:
+    return signing.sign(signing.run(signing.job), signing.job)
+
+
+@pytest.fixture
+def signed(_signed_template: Path, tmp_path: Path) -> Path:
+    """A small bundle of one's own, signed by the job."""
+    return Path(shutil.copytree(_signed_template, tmp_path / RUN))
+
+
 @pytest.fixture
 def forger(sealed: Path) -> Forger:
     """Somebody who tampers with the sealed bundle."""
     return Forger(sealed)
+
+
+@pytest.fixture
+def forger_of() -> type[Forger]:
+    """Somebody who tampers with any bundle."""
+    return Forger
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The schemas that ship say what is written, and the manual's samples are what is read."""
 
+import base64
 import json
 import re
 import subprocess
@@ -39,6 +40,19 @@ def test_a_written_document_keeps_to_its_schema_and_a_changed_one_does_not(seale
     for wrong in ({**document, "score": 1}, {**document, "format": f"spiral-{name}/2"}, {}):
         with pytest.raises(jsonschema.ValidationError):
             check.validate(wrong)
+
+
+@pytest.mark.parametrize(("file", "name"), [("attestation", "decision"), ("test-result", "result")])
+def test_a_signed_statement_keeps_to_its_schema_and_a_changed_one_does_not(signed, file, name):
+    envelope = json.loads((signed / f"{file}.dsse.json").read_bytes())
+    statement = json.loads(base64.b64decode(envelope["payload"]))
+    for check, document in ((validator("envelope"), envelope), (validator(name), statement)):
+        check.validate(document)
+        for key in document:
+            with pytest.raises(jsonschema.ValidationError):
+                check.validate({**document, key: 1})
+        with pytest.raises(jsonschema.ValidationError):
+            check.validate({**document, "score": 1})
 
 
 def test_every_journal_line_keeps_to_the_schema(sealed):

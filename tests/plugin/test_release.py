@@ -14,6 +14,7 @@ from pytest_spiral.model.entry import Artefact
 from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.entries import head_of, read_entries, render_head
+from pytest_spiral.run.grounds import Grounds
 from pytest_spiral.run.registered import load_kept
 from pytest_spiral.run.verify import verify_bundle
 
@@ -233,7 +234,7 @@ def test_a_kept_ledger_tells_of_later_attempts(project, tmp_path):
     first = release(project)
     release(project, good=False)
     assert verify_bundle(first.bundle).status("go") == 0
-    checked = verify_bundle(first.bundle, load_kept(project.path / "reports" / "ledger.jsonl"))
+    checked = verify_bundle(first.bundle, Grounds(kept=load_kept(project.path / "reports" / "ledger.jsonl")))
     assert (checked.report.outcome, checked.status("conditional")) == ("sound", 1)
     assert checked.standing.criteria[0].attempts == "attempts 1 of 2: 1 passed, 1 failed"
 
@@ -260,13 +261,13 @@ def reseal(bundle):
 
 
 def codes(bundle, kept=None):
-    checked = verify_bundle(bundle, kept)
+    checked = verify_bundle(bundle, Grounds(kept=kept))
     return {one.code for one in checked.report.findings if one.step == 11}
 
 
 def test_a_whole_registration_holds(registered):
     bundle, ledger = registered
-    checked = verify_bundle(bundle, load_kept(ledger))
+    checked = verify_bundle(bundle, Grounds(kept=load_kept(ledger)))
     assert checked.report.checked(11).state == "held"
     assert "opened at 4, collected at 5" in checked.report.checked(11).note
     assert "sealed at 6" in checked.report.checked(11).note
@@ -320,12 +321,33 @@ def test_a_large_ledger_stays_outside_and_must_be_given(project, tmp_path):
     assert ledger.stat().st_size > 16 * 1024 * 1024
     assert not (bundle / "ledger.jsonl").exists()
     assert codes(bundle) == {"ledger-missing"}
-    checked = verify_bundle(bundle, load_kept(ledger))
+    checked = verify_bundle(bundle, Grounds(kept=load_kept(ledger)))
     assert (checked.report.outcome, checked.report.findings) == ("sound", ())
     assert {one.id: str(one.verdict) for one in checked.judgement.criteria} == {
         "S1.works": "pass",
         "S1.row": "inconclusive",
     }
+
+
+def test_a_signed_release_run_is_registered_with_its_attestation(project, tmp_path):
+    """The attestation names the run's place in the ledger, and the ledger names the attestation."""
+    key = new_key(tmp_path)
+    ran = release(project, f"--spiral-key={key}")
+    sealed = entries(project)[-1].record
+    assert sealed.attestation == digest((ran.bundle / "attestation.dsse.json").read_bytes())
+    kept = Grounds(kept=load_kept(project.path / "reports" / "ledger.jsonl"))
+    checked = verify_bundle(ran.bundle, kept)
+    assert checked.report.findings == ()
+    assert checked.report.checked(8).note == "nothing tells when: attestation, publishing commit"
+    (ran.bundle / "attestation.dsse.json").write_bytes(b"{}")
+    assert "ledger-sealed" in codes(ran.bundle, kept.kept)
+
+
+def new_key(folder):
+    subprocess.run(
+        [sys.executable, "-m", "pytest_spiral.cli.main", "key", "new", folder / "key"], check=True, capture_output=True
+    )
+    return folder / "key"
 
 
 def test_a_kept_head_finds_a_rollback(registered, tmp_path, project):

@@ -84,7 +84,7 @@ class Bench:
     def __init__(self) -> None:
         self.criteria: list[Criterion] = []
         self.cards: list[GateCard] = []
-        self.items: list[InventoryItem] = []
+        self.collected: list[InventoryItem] = []
         self.records: dict[str, list[Any]] = {}
         self.target = TargetCard()
         self.scope = Scope()
@@ -117,12 +117,12 @@ class Bench:
 
     def collect(self, test: str, *criteria: str, **fields: Any) -> "Bench":
         """Collect a test, which leaves no record of its own."""
-        self.items.append(InventoryItem(id=self.node(test), criteria=criteria, **fields))
+        self.collected.append(InventoryItem(id=self.node(test), criteria=criteria, **fields))
         return self
 
     def ran(self, test: str, *criteria: str, raised: str = "", needs: Iterable[str] = (), **fields: Any) -> "Bench":
         """Collect a test unless it is, and record how it ended."""
-        if not any(item.id == self.node(test) for item in self.items):
+        if not any(item.id == self.node(test) for item in self.collected):
             self.collect(test, *criteria, needs=tuple(needs))
         self.add("tests", Test(id=self.node(test), criteria=criteria, raised=raised, needs=tuple(needs), **fields))
         return self
@@ -136,6 +136,7 @@ class Bench:
         if not any(one.id == self.node(test) for one in self.records.get("tests", ())):
             self.ran(test, *([fields["control"]] if fields.get("control") else claimed))
         number = next(self._numbers)
+        taken = tuple(Sample(n=at, **said) for at, said in enumerate(samples))
         self.add(
             "measurements",
             Measurement(
@@ -143,8 +144,8 @@ class Bench:
                 name=name,
                 test=self.node(test),
                 criteria=claimed,
-                samples=tuple(Sample(n=at, **said) for at, said in enumerate(samples)),
-                **{"unit": "", **fields},
+                samples=taken,
+                **{"unit": "", "count": len(taken) if fields.get("closed", True) else None, **fields},
             ),
         )
         return self
@@ -250,7 +251,7 @@ class Bench:
             argv=("pytest",),
             gates=tuple(self.cards),
         )
-        inventory = Inventory(items=tuple(self.items), errors=self.errors)
+        inventory = Inventory(items=tuple(self.collected), errors=self.errors)
         kept = {kind: tuple(records) for kind, records in self.records.items()}
         return Evidence(bundle=start, plan=plan, inventory=inventory, status=self.status, **kept)
 
@@ -288,7 +289,7 @@ def bench() -> Bench:
     return Bench()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_bench() -> type[Bench]:
     """As many empty runs as a test needs."""
     return Bench

@@ -703,6 +703,14 @@ def test_a_forgotten_shard_costs_recall(rig, client):
     assert recall(client, QUERIES) == 1.0
 
 
+def test_what_was_just_added_is_found_in_a_forgotten_shard_too(rig):
+    memory = rig.memory("memory.wrong-neighbours")
+    memory.rpc.Init(InitRequest())
+    for number in range(12):  # one in four of them falls into shard 0
+        memory.add({"text": f"quite another thing {number}", "id": f"late-{number}"})
+        assert memory.search(f"quite another thing {number}", 1)[0][0] == f"quite another thing {number}"
+
+
 def answers_a_challenge(client):
     """Whether an item made up for this is found by a search and on the audit chain."""
     client.add({"text": "nonce b1946ac92492d2347c6235b4d2611184", "id": "nonce"})

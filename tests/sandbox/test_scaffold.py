@@ -441,7 +441,7 @@ def test_the_plans_that_gates_rely_on_are_there():
     plans = known_faults()
     assert plans["memory.fail-1-in-100"].breaks == ("B1.query-failures", "B1.sharding")
     assert plans["memory.slow-shard"].breaks == ("B1.retrieval-latency",)
-    assert plans["sonic.silent-step"].starves == ("B2.dropouts", "B2.loudness")
+    assert plans["sonic.silent-step"].starves == ("B2.dropouts", "B2.av-sync")
     assert plans["sonic.stalled-callback"].breaks == ("B2.dropouts",)
     assert plans["connectors.rotation-without-change"].breaks == ("B3.rotation",)
     assert plans["connectors.operator-api-503"].breaks == ("B3.smoke",)

@@ -20,12 +20,14 @@ _Record = TypeVar("_Record")
 class Context:
     """Evidence by criterion, test and run.
 
-    `told` are the tests of which any record says that they prove a criterion, collected or not.
+    `told` are the tests of which any record says that they prove a criterion, collected or not. `unlisted` are tests
+    that a process was to run next and that the inventory does not list.
     """
 
     evidence: Evidence
     items: Mapping[str, tuple[InventoryItem, ...]]
     told: Mapping[str, tuple[str, ...]]
+    unlisted: tuple[str, ...]
     tests: Mapping[str, tuple[Test, ...]]
     measured: Mapping[str, tuple[Measurement, ...]]
     controlled: Mapping[str, tuple[Measurement, ...]]
@@ -74,13 +76,16 @@ class Context:
 
 
 def make_context(evidence: Evidence) -> Context:
-    """Index the evidence."""
-    plain = [one for one in evidence.measurements if not one.control]
-    aside = [one for one in evidence.measurements if one.control]
+    """Index the evidence: measurements in the order in which their tests were collected, whoever wrote first."""
+    place = {item.id: at for at, item in enumerate(evidence.inventory.items)}
+    measurements = sorted(evidence.measurements, key=lambda one: (place.get(one.test, len(place)), one.test))
+    plain = [one for one in measurements if not one.control]
+    aside = [one for one in measurements if one.control]
     return Context(
         evidence=evidence,
         items=_grouped((name, item) for item in evidence.inventory.items for name in item.criteria),
         told=_told(evidence),
+        unlisted=_unlisted(evidence),
         tests=_grouped((test.id, test) for test in evidence.tests),
         measured=_grouped((name, one) for one in plain for name in one.criteria),
         controlled=_grouped((one.control, one) for one in aside),
@@ -88,7 +93,7 @@ def make_context(evidence: Evidence) -> Context:
         runs=_grouped((name, run) for run in evidence.runs_opened for name in run.criteria),
         closed=frozenset(one.run for one in evidence.runs_closed if one.outcome == "closed"),
         facts=all_facts(evidence.bundle.profile, evidence.facts, evidence.bundle.target),
-        subjects=_grouped((seen.subject, seen) for seen in evidence.subjects if not seen.control),
+        subjects=_grouped((one.subject, one) for one in sorted(evidence.subjects, key=_identity) if not one.control),
         crashed=frozenset(one.test for one in evidence.crashes),
         history=history_of(evidence),
     )
@@ -101,11 +106,20 @@ def _grouped(pairs: Iterable[tuple[str, _Record]]) -> dict[str, tuple[_Record, .
     return {name: tuple(records) for name, records in found.items()}
 
 
+def _identity(one: SubjectSeen) -> str:
+    return one.identity
+
+
+def _unlisted(evidence: Evidence) -> tuple[str, ...]:
+    listed = {item.id for item in evidence.inventory.items}
+    return tuple(sorted({test.next for test in evidence.tests if test.next and test.next not in listed}))
+
+
 def _told(evidence: Evidence) -> dict[str, tuple[str, ...]]:
-    """Criterion → tests that a record of any kind ties to it, each once, in order of appearance."""
+    """Criterion → tests that a record of any kind ties to it, each once, sorted."""
     pairs: list[tuple[str, str]] = [(name, test.id) for test in evidence.tests for name in test.criteria]
     for one in evidence.measurements:
         pairs += [(name, one.test) for name in ((one.control,) if one.control else one.criteria)]
     pairs += [(name, run.test) for run in evidence.runs_opened for name in run.criteria]
     pairs += [(one.control, one.test) for one in evidence.controls_opened]
-    return {name: tuple(dict.fromkeys(tests)) for name, tests in _grouped(pairs).items()}
+    return {name: tuple(sorted(set(tests))) for name, tests in _grouped(pairs).items()}

@@ -15,8 +15,8 @@ from pytest_spiral.rules.judge.control import judge_control
 from pytest_spiral.rules.judge.finding import Finding, worst
 from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.needs import on_requirement
-from pytest_spiral.rules.judge.population import PopulationError, in_order, populations
-from pytest_spiral.rules.judge.row import judge_row
+from pytest_spiral.rules.judge.population import PopulationError, is_whole, populations
+from pytest_spiral.rules.judge.row import judge_blocks, judge_row
 from pytest_spiral.rules.judge.subjects import judge_subjects, shown_fidelity
 from pytest_spiral.rules.judge.tests import by_outcome, judge_deliveries, judge_tests
 from pytest_spiral.rules.statistics import Qualifier, judge_equality
@@ -54,7 +54,7 @@ def _judge_evidence(
     findings = [
         Finding(Verdict.INVALID, "samples-order", f"samples of {one.name} are missing or out of order")
         for one in measurements
-        if not in_order(one)
+        if not is_whole(one)
     ]
     if criterion.control is not None:
         limits, found = judge_control(criterion, criterion.control, context, measurements)
@@ -83,10 +83,12 @@ def _judge_limits(
         if not found:
             sentence = f"no test delivered {' and '.join(limit.measurements)} for {limit.text}"
             findings.append(Finding(Verdict.NOT_RUN, _UNFED, sentence))
-        elif criterion.consecutive > 1:
+            continue
+        if criterion.consecutive > 1:
             verdicts.append(judge_row(criterion, limit, found, context))
         else:
             verdicts += [judge_limit(criterion, limit, one, trusted=context.clock_trusted) for one in found]
+        findings += judge_blocks(criterion, limit, found, context)
     return tuple(verdicts), findings
 
 

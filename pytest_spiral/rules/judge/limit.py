@@ -21,6 +21,7 @@ from pytest_spiral.rules.judge.population import (
     events,
     failures,
     items,
+    never_came,
     numbers,
     open_loop,
     outcomes,
@@ -46,6 +47,7 @@ from pytest_spiral.rules.statistics import (
 from pytest_spiral.rules.units import convert, parse_quantity
 
 _PICTURE_POINTS = 200
+_UNPLANNED = ("count", "duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def _judge_of(limit: Limit) -> Callable[[Case], Judged]:
 def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population: Population) -> LimitVerdict:
     """The figures of a judged limit, as the summary keeps them."""
     samples = population.first.samples
+    lost = 0 if limit.statistic in (*_UNPLANNED, "equal") else never_came(population.first, criterion, limit)
     qualifiers = tuple(judged.qualifiers) + _marginal(criterion, limit, judged)
     shown = LimitVerdict(
         limit=limit.text,
@@ -103,8 +106,8 @@ def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population
         upper=_finite(judged.upper),
         bound=_finite(judged.limit),
         unit=_unit(limit),
-        samples=judged.samples or 0,
-        planned=None if limit.statistic in ("count", "duration") else criterion.plan_of(limit),
+        samples=(judged.samples or 0) - lost,
+        planned=None if limit.statistic in _UNPLANNED else _shown_plan(criterion, limit, lost),
         warm_up=sum(one.warm for one in samples),
         failed=failures(one for one in samples if not one.warm),
         margin=_margin(judged),
@@ -165,10 +168,16 @@ def _picture(limit: Limit, population: Population) -> tuple[float, ...]:
     return tuple(values[round(at * step)] for at in range(_PICTURE_POINTS))
 
 
-def _planned(criterion: Criterion, limit: Limit, samples: int) -> int | None:
-    """The fixed plan; a census takes all there are, and at least as many as declared."""
+def _planned(criterion: Criterion, limit: Limit, samples: int, lost: int) -> int | None:
+    """The fixed plan, or what was announced beyond it; a census takes all there are, and at least as many as declared."""
     plan = criterion.plan_of(limit)
-    return max(plan or 0, samples) if criterion.census else plan
+    return max(plan or 0, samples + lost) if criterion.census or lost else plan
+
+
+def _shown_plan(criterion: Criterion, limit: Limit, lost: int) -> int | None:
+    """What the population is told to be short of: with lost samples, what was announced."""
+    plan = criterion.plan_of(limit)
+    return plan if plan is None or not lost else plan + lost
 
 
 class _Side(TypedDict, total=False):
@@ -185,7 +194,7 @@ def _directed(limit: Limit, bound: Fraction) -> _Side:
 def _quantile(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
     measurement = population.first
-    samples = counted(measurement, criterion, limit)
+    samples, lost = counted(measurement, criterion, limit), never_came(measurement, criterion, limit)
     unit = limit.unit or ""
     timed = any(one.ns is not None for one in samples)
     resolution = convert(Fraction(measurement.resolution_ns), "ns", unit) if timed else Fraction(0)
@@ -195,7 +204,8 @@ def _quantile(case: Case) -> Judged:
         Fraction(Decimal(limit.quantile or "0")),
         **_directed(limit, bound_of(limit)),
         confidence=confidence_of(criterion),
-        planned=criterion.plan_of(limit),
+        planned=_planned(criterion, limit, len(samples), lost),
+        lost=lost,
         timing=Timing(resolution, blocks, criterion.sampling == "open-loop", open_loop(samples)),
     )
     return _in_blocks(criterion, judged, len({one.block for one in samples if one.block is not None}))
@@ -211,12 +221,14 @@ def _in_blocks(criterion: Criterion, judged: Judged, blocks: int) -> Judged:
 def _rate(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
     hits, total = outcomes(counted(population.first, criterion, limit), population.first)
+    lost = never_came(population.first, criterion, limit)
     judged = judge_rate(
         hits,
-        total,
+        total + lost,
         **_directed(limit, bound_of(limit, "1")),
         confidence=confidence_of(criterion),
-        planned=criterion.plan_of(limit),
+        planned=_planned(criterion, limit, total, lost),
+        lost=lost,
     )
     if judged.verdict is Verdict.INVALID:
         return judged
@@ -226,20 +238,25 @@ def _rate(case: Case) -> Judged:
 
 def _mean(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
-    samples = counted(population.first, criterion, limit)
+    samples, lost = counted(population.first, criterion, limit), never_came(population.first, criterion, limit)
     return judge_mean(
         numbers(samples, population.first, "1"),
         **_directed(limit, bound_of(limit, "1")),
         confidence=confidence_of(criterion),
-        planned=criterion.plan_of(limit),
+        planned=_planned(criterion, limit, len(samples), lost),
+        lost=lost,
     )
 
 
 def _failures(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
-    samples = counted(population.first, criterion, limit)
+    samples, lost = counted(population.first, criterion, limit), never_came(population.first, criterion, limit)
     return judge_failures(
-        failures(samples), len(samples), at_most=bound_of(limit), planned=_planned(criterion, limit, len(samples))
+        failures(samples),
+        len(samples) + lost,
+        at_most=bound_of(limit),
+        planned=_planned(criterion, limit, len(samples), lost),
+        lost=lost,
     )
 
 
@@ -257,13 +274,14 @@ def _count(case: Case) -> Judged:
 def _extreme(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
     measurement = population.first
-    samples = counted(measurement, criterion, limit)
+    samples, lost = counted(measurement, criterion, limit), never_came(measurement, criterion, limit)
     unit = limit.unit or ""
     timed = any(one.ns is not None for one in samples)
     return judge_extreme(
         numbers(samples, measurement, unit),
         **_directed(limit, bound_of(limit)),
-        planned=_planned(criterion, limit, len(samples)),
+        planned=_planned(criterion, limit, len(samples), lost),
+        lost=lost,
         resolution=convert(Fraction(measurement.resolution_ns), "ns", unit) if timed else Fraction(0),
     )
 
@@ -289,12 +307,12 @@ def _equal(case: Case) -> Judged:
     left, right = (items(counted(one, criterion, limit), one) for one in population.measurements)
     if not left and not right:
         return Judged(Verdict.INVALID, Reason.EMPTY)
-    names = set(left) | set(right)
-    both = set(left) & set(right)
+    names, both = set(left) | set(right), set(left) & set(right)
+    plan = criterion.plan_of(limit)
+    if plan is not None and len(names) > plan and not criterion.census:
+        return Judged(Verdict.INVALID, Reason.MORE_THAN_PLANNED, samples=len(names), planned=plan)
     equal = sum(same(left[name], right[name]) for name in both)
-    listed = max(len(names), criterion.plan_of(limit) or 0)
-    if listed > (_planned(criterion, limit, len(names)) or 0):
-        return Judged(Verdict.INVALID, Reason.MORE_THAN_PLANNED, samples=len(names), planned=criterion.plan_of(limit))
+    listed = max(len(names), plan or 0, *(one.planned for one in population.measurements))
     return judge_equality(listed, equal=equal, unequal=len(both) - equal, missing=listed - len(both))
 
 

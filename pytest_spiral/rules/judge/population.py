@@ -55,9 +55,10 @@ def populations(limit: Limit, measurements: Iterable[Measurement]) -> tuple[Popu
     )
 
 
-def in_order(measurement: Measurement) -> bool:
-    """Whether samples are numbered from 0 without a gap: none is missing between two others."""
-    return all(one.n == number for number, one in enumerate(measurement.samples))
+def is_whole(measurement: Measurement) -> bool:
+    """Whether samples are numbered from 0 without a gap, and are as many as the closing record told of."""
+    samples = measurement.samples
+    return measurement.count in (None, len(samples)) and all(one.n == number for number, one in enumerate(samples))
 
 
 def counted(measurement: Measurement, criterion: Criterion, limit: Limit) -> tuple[Sample, ...]:
@@ -78,6 +79,15 @@ def counted(measurement: Measurement, criterion: Criterion, limit: Limit) -> tup
         if not one.warm:
             begun.add(one.block)
     return tuple(one for one in measurement.samples if not one.warm)
+
+
+def never_came(measurement: Measurement, criterion: Criterion, limit: Limit) -> int:
+    """How many samples were announced beyond the plan and never came; a plan that is not full is short by itself.
+
+    They count against a pass and never for a fail (statistics.md, rule 4).
+    """
+    taken = sum(not one.warm for one in measurement.samples)
+    return max(0, measurement.planned - max(taken, criterion.plan_of(limit) or 0))
 
 
 def block_sizes(samples: Iterable[Sample], measurement: Measurement) -> tuple[int, ...]:

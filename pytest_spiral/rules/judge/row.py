@@ -1,6 +1,6 @@
 """Consecutive runs of one session: each of the last r run blocks must pass alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -8,6 +8,7 @@ from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.judge.context import Context
+from pytest_spiral.rules.judge.finding import Finding
 from pytest_spiral.rules.judge.limit import confidence_of, judge_limit
 from pytest_spiral.rules.judge.population import Population
 from pytest_spiral.rules.judge.sentences import row_sentence
@@ -23,12 +24,11 @@ def judge_row(criterion: Criterion, limit: Limit, found: Sequence[Population], c
     """
     by_run = _by_run(criterion, limit, found, context)
     opened = [one.run for one in context.runs.get(criterion.id, ())]
-    strangers = sorted({run for run in by_run if run} - set(opened) | context.stray_runs)
-    if strangers:
-        return _unopened(limit, strangers)
-    whole = [by_run.get(run) if run in context.closed else None for run in opened]
+    ordered = _ordered(opened, outside="" in by_run)
+    runs = opened if ordered else sorted(opened)
+    whole = [by_run.get(run) if run in context.closed else None for run in runs]
     whole += [by_run[""]] if "" in by_run else []
-    if not _ordered(opened, outside="" in by_run):
+    if not ordered:
         whole.sort(key=_badness)
     confidence = confidence_of(criterion)
     judged = judge_consecutive_each(
@@ -63,14 +63,26 @@ def _by_run(
     return by_run
 
 
-def _unopened(limit: Limit, strangers: Sequence[str]) -> LimitVerdict:
-    return LimitVerdict(
-        limit=limit.text,
-        statistic=limit.statistic,
-        verdict=Verdict.INVALID,
-        reason="run-unopened",
-        sentence=f"no record opens the run {strangers[0]}, so nobody can tell where in the row it stands",
-    )
+def judge_blocks(
+    criterion: Criterion, limit: Limit, found: Sequence[Population], context: Context
+) -> Iterator[Finding]:
+    """What keeps run blocks from being judged: one that no record opens, or in which only its neighbours were measured.
+
+    A test that measures in one of its run blocks measures in each, so that nobody chooses the runs that count. An
+    empty run of a row breaks the row, and is no finding of its own.
+    """
+    filled = {(one.test, one.run) for one in found if one.run}
+    opened = dict.fromkeys((one.test, one.run) for one in context.runs.get(criterion.id, ()))
+    strangers = {run for _, run in filled} - {run for _, run in opened}
+    for run in sorted(strangers | context.stray_runs if filled or criterion.consecutive > 1 else ()):
+        sentence = f"no record opens the run {run}, so nobody can tell where among the others it stands"
+        yield Finding(Verdict.INVALID, "run-unopened", sentence)
+    tests = {test for test, _ in filled} if criterion.consecutive == 1 else set()
+    names = " and ".join(limit.measurements)
+    for test, run in opened:
+        if test in tests and (test, run) not in filled:
+            sentence = f"{names} was not measured in run {run} of {test.rpartition('::')[2]}"
+            yield Finding(Verdict.NOT_RUN, "run-empty", sentence)
 
 
 def _ordered(opened: Sequence[str], *, outside: bool) -> bool:

@@ -70,6 +70,8 @@ def _uncollected(criterion: Criterion, context: Context) -> Iterator[Finding]:
     for test in context.told.get(criterion.id, ()):
         if test not in known:
             yield Finding(Verdict.INVALID, "uncollected", f"{_name(test)} tells of it and was not collected for it")
+    for test in context.unlisted:  # nobody can tell what it would have proven
+        yield Finding(Verdict.INVALID, "uncollected", f"{_name(test)} was to run next and was never collected")
 
 
 def _judge_test(item: InventoryItem, criterion: Criterion, context: Context) -> Iterable[Finding]:

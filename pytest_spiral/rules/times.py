@@ -1,0 +1,56 @@
+"""Whether things happened in an order in which they can have happened."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+from pytest_spiral.model.base import Value
+
+TOLERANCE_US: Final = 300 * 1_000_000
+"""How far two clocks may disagree."""
+
+_MOST: Final = 253_402_300_799_999_999  # the end of the year 9999, where calendars of datetime end
+
+
+class Moment(Value, frozen=True, kw_only=True):
+    """When something happened: from `first` to `last`, in microseconds since 1970-01-01 UTC; None where unknown."""
+
+    name: str
+    first: int | None = None
+    last: int | None = None
+
+
+def moment(name: str, wall: int | None) -> Moment:
+    """A moment that is one point in time, or unknown."""
+    return Moment(name=name, first=wall, last=wall)
+
+
+def order_faults(moments: Iterable[Moment], tolerance: int = TOLERANCE_US) -> Iterator[str]:
+    """A sentence for each moment that is earlier than one before it, by more than the tolerance.
+
+    Unknown ones are passed over: each known one is held against all known ones before it.
+    """
+    latest: Moment | None = None
+    for one in moments:
+        if one.first is None or one.last is None:
+            continue
+        if latest is not None and latest.last is not None and one.first + tolerance < latest.last:
+            early = (latest.last - one.first) / 1e6
+            yield (
+                f"{one.name} ({told(one.first)}) is {early:,.0f} s before {latest.name} ({told(latest.last)}), "
+                f"which it follows; clocks may disagree by {tolerance // 1_000_000} s."
+            )
+        if latest is None or latest.last is None or one.last > latest.last:
+            latest = one
+
+
+def unknown(moments: Iterable[Moment]) -> list[str]:
+    """The names of moments that nothing tells."""
+    return [one.name for one in moments if one.first is None]
+
+
+def told(wall: int) -> str:
+    """A wall time in microseconds as people read it, in UTC; as a number where no calendar reaches."""
+    if not 0 <= wall <= _MOST:
+        return f"{wall} us"
+    return f"{datetime.fromtimestamp(wall // 1_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
