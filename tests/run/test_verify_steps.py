@@ -256,12 +256,12 @@ def test_every_line_and_every_file_that_is_taken_away_is_found(sealed, tmp_path)
         shutil.rmtree(copy.parent)
 
 
+@pytest.mark.parametrize(
+    "flaw", [{"misses": 1}, {"runs": ("good", "good", "bad")}, {"found": ()}, {"finds_out": False}], ids=str
+)
 @given(data=st.data())
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
-def test_no_subset_of_a_bundle_permits_more_than_the_whole(session, tmp_path_factory, data):
-    flaw = data.draw(
-        st.sampled_from([{"misses": 1}, {"runs": ("good", "good", "bad")}, {"found": ()}, {"finds_out": False}])
-    )
+@settings(deadline=None, max_examples=8, suppress_health_check=list(HealthCheck))
+def test_no_subset_of_a_bundle_permits_more_than_the_whole(session, tmp_path_factory, flaw, data):
     made = session().run(**flaw).seal()
     assert permission(made.folder) == 0
     everything = list(pieces(made.folder))
