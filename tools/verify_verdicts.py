@@ -368,8 +368,8 @@ class Evidence:
         self.facts |= {name: {"state": "present", "value": value, "unit": None} for name, value in stated}
 
     def of(self, *kinds):
-        """Records of these kinds, in order."""
-        return [body for kind, body in self.records if kind in kinds]
+        """Records of these kinds."""
+        return [body for kind in kinds for body in self.records.get(kind, ())]
 
     def own(self, criterion):
         """What was measured for a criterion; for a control, under its fault."""
@@ -644,8 +644,8 @@ def unread(criterion):
             yield f"{criterion['id']}: the limit {one['text']} does not mean what its text says ({text})"
 
 
-def judge(read, records, measures, end):
-    """Notes of steps 7, 9 and 10 of a sound bundle, and what is wrong as (code, path, sentence)."""
+def judge(read, records, measures, end, walls):
+    """States and notes of steps 7 to 10 of a bundle that is sound, and what is wrong as (code, path, sentence)."""
     evidence, said = Evidence(read, records, measures, end), read["Summary"]
     faults = [sentence for one in evidence.criteria.values() for sentence in unread(one)]
     if faults:
@@ -666,7 +666,10 @@ def judge(read, records, measures, end):
     whole = f"{len(found) - len(left)} of {len(found)} criteria from their samples; figures and sentences not checked"
     rest = "".join(f"; {name} not checked ({why})" for name, why in left.items())
     notes = {7: f"{len(seen)} subjects", 9: whole + rest, 10: f"{held} of {len(controls)} controls failed as they must"}
-    return notes, [("summary-mismatch", "summary.json", sentence) for sentence in wrong]
+    steps = {step: ["held", note] for step, note in notes.items()}
+    steps[8] = ["cannot-tell", "nothing is read here that tells of ledger, attestation and publishing"]
+    late = [("time-order", "", sentence) for sentence in order(start, walls)]
+    return steps, late + [("summary-mismatch", "summary.json", sentence) for sentence in wrong]
 
 
 def compare_verdicts(found, said, *, logged):
