@@ -20,14 +20,11 @@ from datetime import UTC, datetime
 from itertools import chain
 
 DEPTH, LINE, RANGE, DOCUMENT, FILES, FILE = 32, 2**16, 2**20, 2**26, 100_000, 2**30
-STEPS = re.split(
-    "[/\n]",
-    """layout/strict parsing/digests/attestation/journals/inventory/provenance
-time/verdicts/controls/ledger""",
-)
-CODES = """2 file-too line json not-canonical format record-unknown field
-1 unsealed never artifact file path manifest too-many\n3 digest plan-mismatch attachment\n4 attestation
-5 journal crash record samples\n6 inventory\n8 time\n9 summary plan"""  # what reason codes of a step begin with
+TABLE = """2 strict parsing: file-too line json not-canonical format record-unknown field; 7 provenance: ; 10 controls:
+1 layout: unsealed never artifact file path manifest too-many; 3 digests: digest plan-mismatch attachment; 11 ledger:
+5 journals: journal crash record samples; 6 inventory: inventory; 4 attestation: attestation; 8 time: time
+9 verdicts: summary plan"""  # steps, with what their reason codes begin with: of those that fit, the first
+STEPS = {int(at): (name, tuple(words.split())) for at, name, words in re.findall(r"(\d+) ([a-z ]+):([^;\n]*)", TABLE)}
 MAIN, INTOTO = "journal/main.jsonl", "application/vnd.in-toto+json"
 NAMES = ("plan.json", "bundle.json", MAIN, "inventory.json", "summary.json", "manifest.json", "attestation.dsse.json")
 KINDS = ("Plan", "Bundle", "", "Inventory", "Summary", "Manifest", "")
@@ -211,9 +208,9 @@ class Check:
 
     def _expect(self, path, said, **holds):  # a finding for each code, with underscores, that does not hold
         for code in (code.replace("_", "-") for code, fine in holds.items() if not fine):
-            step = next(row for row in CODES.split("\n") if code.startswith(tuple(row.split()[1:])))[0]
+            step = next(at for at, (_, words) in STEPS.items() if code.startswith(words))
             where, what = (ascii(str(text)[:400])[1:-1] for text in (path, said))  # safe to print
-            self.found.setdefault((int(step), code, where), what)
+            self.found.setdefault((step, code, where), what)
 
     @contextmanager
     def _opened(self, path):  # what goes wrong in the block is a finding about the file
@@ -466,14 +463,14 @@ class Check:
 
     def as_json(self, require):  # as `spiral verify --json` says it
         found = [{"step": a, "code": b, "path": c, "sentence": d} for (a, b, c), d in self.found.items()]
-        steps = [{"step": at, "name": STEPS[at - 1], "state": one[0], "note": one[1]} for at, one in self.steps.items()]
+        steps = [{"step": at, "name": STEPS[at][0], "state": one[0], "note": one[1]} for at, one in self.steps.items()]
         said = {"outcome": self.outcome, "require": require, "status": self.status(require), "decision": self.decision}
         return {**said, "partial": self.partial, "level": self.level, "report": {"steps": steps, "findings": found}}
 
     def as_text(self, require):  # the checklist, what was found, and what it comes to
         for step, (state, note) in self.steps.items():
             state = state.replace("-", " ").replace("found", "FOUND")
-            yield f" {step:>2} {STEPS[step - 1]:<16} {state:<11} {note}".rstrip()
+            yield f" {step:>2} {STEPS[step][0]:<16} {state:<11} {note}".rstrip()
             for (at, code, path), said in self.found.items():
                 yield from [f"      {code} {path}: {said}"] if at == step else []
         said = "PARTIAL: no decision" if self.partial else self.decision
