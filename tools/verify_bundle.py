@@ -40,7 +40,7 @@ Line n:i prev wall:i mono:i kind body:o; start process nonce format:=spiral-jour
 measure-opened file name unit test criteria:[s] run? control? planned?:i clock?:=none,monotonic,virtual resolution_ns?:i; range file offset:i bytes:i count:i sha256; measure-closed file bytes:i count:i sha256 raised?; run-opened run test criteria:[s]; run-closed run outcome:=closed,abandoned; control-opened control of fault test; control-closed control test raised?
 fact fact:Fact; subject subject when:=start,end identity version digest registered:L challenge?:Challenge~ control?; Challenge kind nonce answers:o
 Sample n:i value?:n~ ns?:i~ ok?:b~ failed?:s~ count?:i~ exposure?:n~ item?:s~ seen?:a why?:s~ warm?:b block?:i~ intended?:i~ sent?:i~ done?:i~
-Summary format:=spiral-summary/1 run plan rules target partial:b decision:D~ permission:i criteria:[o] gates:[o] stages:[o] debts:[o] recovered? counts:{i} tests:{i} signed?:=none,job,recorder log?:=none,local,witnessed watermark?
+Summary format:=spiral-summary/1 run plan rules target partial:b decision:D~ permission:i criteria:[Verdict] gates:[Decided] stages:[Stage] debts:[Debt] recovered? counts:{i} tests:{i} signed?:=none,job,recorder log?:=none,local,witnessed watermark?; Verdict id gate level:=blocker,advisory verdict:V original:V reason? sentence? cause?:=,environment,hardware requirement? fidelity? qualifiers?:[s] limits?:[LimitVerdict] tests?:[s] ran?:b runs?:[s] attempts?; LimitVerdict limit statistic verdict:V reason? sentence? value?:n~ lower?:n~ upper?:n~ bound?:n~ unit? samples?:i planned?:i~ warm_up?:i failed?:i margin?:n~ confidence? note? where? qualifiers?:[s] picture?:[n] runs?:[s]; Decided id title owner stage decision:D~ capped?:[s]; Stage id decision:D~ weakest?; Debt criterion requirement cause:=environment,hardware evidence owner due since:i
 Envelope payload payloadType signatures:[Signature]; Signature keyid sig; Statement _type subject:[Subject] predicateType predicate:Claim; Subject name digest:{s}; Claim run status plan bundle rules target profile decision:D~ stages:{D~} gates:{D~} verdicts:{V} ledger:o~ isolation:=none,launcher,countersign producer:o
 """
 WORDS = {"V": ["pass", "inapplicable", "environment-limited", "not-run", "inconclusive", "fail", "invalid"]}
@@ -83,12 +83,13 @@ READER = json.JSONDecoder(
 
 
 def conform(value, kind, where):  # holds a value against its type, and fills in what was left out
-    inner = kind.rstrip("~")
-    fits = type(value) in SCALARS.get(inner, ())
+    inner, fits = kind.rstrip("~"), type(value) in SCALARS.get(kind.rstrip("~"), ())
     if (value is None and kind[-1] == "~") or inner == "a":
         return
     if inner in TYPES:
         fits = type(value) is dict and not value.keys() - TYPES[inner].keys()
+        own_format = type(value) is not dict or value.get("format", "") == TYPES[inner].get("format", "=")[0][1:]
+        need(own_format, "format-unknown", f"{where} is of a format that is not known here")
         need(fits, "field-wrong", f"{where} is no object of the fields that it may have")
         for field, (own, optional) in TYPES[inner].items():
             need(field in value or optional, "field-wrong", f"{where} has no {field}")
@@ -117,9 +118,6 @@ def load(data, kind, *, own_form=False):  # `own_form`: the bytes must be their 
         raise Bad("json-syntax", f"character {problem.pos}") from problem
     again = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     need("\\u" not in text or not re.search("[\ud800-\udfff]", again), "json-surrogate", "half of a surrogate pair")
-    wanted = TYPES[kind].get("format", ("=",))[0][1:]
-    found = value.get("format") if type(value) is dict and wanted else wanted
-    need(found == wanted, "format-unknown", found)
     conform(value, kind, kind)
     need(not own_form or again == text, "not-canonical", "not the RFC 8785 form of what it says")
     return value
@@ -377,9 +375,11 @@ class Check:
                 known[path] = (self.files[path], "sha256:" + hashlib.file_digest(file, "sha256").hexdigest())
         self._expect(NAMES[5], "its paths", manifest_order=paths == sorted(set(paths)))
         for path, said in ((one["path"], (one["bytes"], one["sha256"])) for one in sealed or ()):
-            same, outside = known.get(path, said) == said, path in NAMES[5:]
-            self._expect(path, "in the manifest", file_extra=not outside, digest_mismatch=same)
-            self._expect(path, "in the manifest", file_missing=path in self.files or outside)
+            same, outside, here = known.get(path, said) == said, path in NAMES[5:], path in self.files
+            self._expect(
+                path, "in the manifest", file_extra=not outside, file_missing=here or outside, digest_mismatch=same
+            )
+            self._expect(path, "its name", **dict.fromkeys(() if here else path_faults(path), False))
         for path in known.keys() - set(paths) if sealed is not None else ():
             self._expect(path, "the manifest does not list it", file_extra=False)
         for body in self.records.get("attached", ()):

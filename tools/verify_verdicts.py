@@ -361,6 +361,7 @@ class Evidence:
         self.items, self.errors = read["Inventory"]["items"], read["Inventory"]["errors"]
         self.records, self.measures = records, list(measures.values())
         self.criteria = {one["id"]: one for gate in self.plan["gates"] for one in gate["criteria"]}
+        self.limits = {name: [] for name in self.criteria}
         self.crashed = {one["test"] for one in self.of("crash")}
         self.facts = {one["name"]: one for one in reversed([body["fact"] for body in self.of("fact")])}
         self.facts |= {one["name"]: one for one in self.start["profile"]["facts"]}
@@ -486,14 +487,17 @@ class Evidence:
                 yield from self._subject(name)
 
     def _limit(self, criterion, limit):
+        groups = {} if limit["statistic"] == "all-pass" else grouped(limit, self.own(criterion))
         if limit["statistic"] == "all-pass":
-            return [self._all_pass(criterion, limit)]
-        groups = grouped(limit, self.own(criterion))
-        if not groups:
+            found = [self._all_pass(criterion, limit)]
+        elif not groups:
             return [("not-run", "not-delivered")]
-        if criterion["consecutive"] > 1:
-            return [self._row(criterion, limit, groups)]
-        return [judge_limit(criterion, limit, group) for group in groups.values()]
+        elif criterion["consecutive"] > 1:
+            found = [self._row(criterion, limit, groups)]
+        else:
+            found = [judge_limit(criterion, limit, group) for group in groups.values()]
+        self.limits[criterion["id"]] += [(limit["text"], verdict) for verdict, _ in found]
+        return found
 
     def _all_pass(self, criterion, limit):
         tests, planned = [one["id"] for one in self.selected(criterion)], planned_of(criterion, limit) or 0
@@ -540,6 +544,8 @@ class Evidence:
         except (Invalid, Left) as what:
             yield "invalid" if isinstance(what, Invalid) else "left", str(what)
             return
+        texts = [limit["text"] for limit, _ in groups]
+        self.limits[criterion["id"]] = [(text, verdict) for text, (verdict, _) in zip(texts, found, strict=True)]
         if any((one["fault"], one["of"]) != (rule["fault"], rule["of"]) for one in blocks):
             yield "invalid", "control-differs"
         if any(one["test"] not in {block["test"] for block in blocks} for one in own):
@@ -630,8 +636,18 @@ def combine(standings, *, capped):
     return "CONDITIONAL GO" if capped or "environment-limited" in verdicts else "GO"
 
 
+def provable(criterion, limit):
+    """Whether samples as good as can be prove a rate or a quantile."""
+    risk, samples, below = _risk(criterion), planned_of(criterion, limit), limit["comparison"] == "<="
+    if limit["statistic"] not in ("rate", "quantile") or risk is None or samples is None or samples > 20_000:
+        return True
+    quantile = limit["statistic"] == "quantile"
+    named = Fraction(limit["quantile"]) if quantile else Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
+    return tail(samples, named if quantile is below else 1 - named, samples) <= risk
+
+
 def unread(criterion):
-    """Limits that do not mean what their text says."""
+    """Limits that do not mean what their text says, or that nothing can prove."""
     for one in criterion["limits"]:
         word, unit = one["statistic"], f" {one['unit']}" if one["unit"] else ""
         if word == "quantile":
@@ -640,6 +656,8 @@ def unread(criterion):
         names = ", ".join(one["measurements"])
         bound = f" {one['comparison']} {one['bound']}{unit}" if one["comparison"] else ""
         text = word if word == "all-pass" else f"{word}({names}){bound}"
+        if not provable(criterion, one):
+            yield f"{criterion['id']}: its samples can never prove {one['text']}"
         if text != one["text"]:
             yield f"{criterion['id']}: the limit {one['text']} does not mean what its text says ({text})"
 
@@ -656,8 +674,10 @@ def judge(read, records, measures, end, walls):
         rule = evidence.criteria[name]["control"]
         if rule and rule["of"] in found and found[name][2] == "control-did-not-fail":
             found[rule["of"]] = ("invalid", found[rule["of"]][1], "", found[rule["of"]][3])
-    wrong, left = compare_verdicts(found, said, logged=bool(start.get("ledger")) or bool(evidence.of("recovered")))
-    taken = {one.get("id"): (one.get("verdict"), one.get("original")) for one in said["criteria"]}
+    wrong, left = compare_verdicts(
+        evidence, found, said, logged=bool(start.get("ledger")) or bool(evidence.of("recovered"))
+    )
+    taken = {one["id"]: (one["verdict"], one["original"]) for one in said["criteria"]}
     standing = {name: taken.get(name, found[name][:2]) if name in left else found[name][:2] for name in found}
     wrong += compare_decisions(evidence, gates, standing, said)
     controls = [name for name in found if evidence.criteria[name]["control"]]
@@ -672,20 +692,25 @@ def judge(read, records, measures, end, walls):
     return steps, late + [("summary-mismatch", "summary.json", sentence) for sentence in wrong]
 
 
-def compare_verdicts(found, said, *, logged):
+def compare_verdicts(evidence, found, said, *, logged):
     """What of the summary's verdicts is not so, and what was not checked: criterion → why."""
-    wrong, left, ids = [], {}, [one.get("id") for one in said["criteria"]]
+    wrong, left, ids = [], {}, [one["id"] for one in said["criteria"]]
     if ids != list(found):
         wrong.append(f"it judges {', '.join(map(str, ids))}; in scope are {', '.join(found)}")
     for one in said["criteria"]:
-        verdict, alone, _, why = found.get(one.get("id"), ("", "", "", []))
-        claimed, original = one.get("verdict"), one.get("original")
+        verdict, alone, _, why = found.get(one["id"], ("", "", "", []))
+        claimed, original = one["verdict"], one["original"]
         if why or logged:
-            left[one.get("id")] = ", ".join(why) or "a ledger or a recovery has a say"
+            left[one["id"]] = ", ".join(why) or "a ledger or a recovery has a say"
             if claimed in WORST and verdict and WORST.index(claimed) <= WORST.index(verdict):
                 continue
         if (claimed, original) != (verdict, alone):
-            wrong.append(f"found {claimed} for {one.get('id')}, expected {verdict}: that is what its samples give")
+            wrong.append(f"found {claimed} for {one['id']}, expected {verdict}: that is what its samples give")
+        elif not why:
+            limits, tests = [(each["limit"], each["verdict"]) for each in one["limits"]], list(one["tests"])
+            own = [item["id"] for item in evidence.selected(evidence.criteria[one["id"]])]
+            if limits != evidence.limits[one["id"]] or tests != own:
+                wrong.append(f"{one['id']}: it names other limits or tests than the evidence gives")
     return wrong, left
 
 
@@ -719,11 +744,11 @@ def compare_decisions(evidence, gates, standing, said):
     }
     found = [f"{name}: found {said[name]}, expected {value}" for name, value in given.items() if said[name] != value]
     for name, value in (("gates", own), ("stages", stages)):
-        claimed = {one.get("id"): one.get("decision") for one in said[name]}
+        claimed = {one["id"]: one["decision"] for one in said[name]}
         found += [f"{name}: found {claimed}, expected {value}"] if claimed != value else []
     blockers = [name for name in standing if evidence.criteria[name]["level"] == "blocker"]
     debts = [name for name in blockers if standing[name][0] == "environment-limited"]
-    claimed = [one.get("criterion") for one in said["debts"]]
+    claimed = [one["criterion"] for one in said["debts"]]
     return found + ([f"debts: found {claimed}, expected {debts}"] if claimed != debts else [])
 
 
