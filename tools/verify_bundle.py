@@ -14,10 +14,10 @@ import json
 import os
 import re
 import stat
-import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import chain
+from pathlib import Path
 
 DEPTH, LINE, RANGE, DOCUMENT, FILES, FILE = 32, 2**16, 2**20, 2**26, 100_000, 2**30
 TABLE = """2 strict parsing: file-too line json not-canonical format record-unknown field; 7 provenance: ; 10 controls:
@@ -301,7 +301,7 @@ class Check:
             elif kind in ("range", "measure-closed"):
                 again = own and body in (measure["closed"], *measure["ranges"][-1:])
                 self._expect(path, said, record_order=again or (own and not measure["closed"]))
-                if own and not again and kind == "range":
+                if own and not again and kind == "range" and not measure["closed"]:
                     measure["ranges"].append(body)
                 elif own:
                     measure["closed"] = measure["closed"] or (body if kind != "range" else None)
@@ -403,12 +403,12 @@ class Check:
             self.steps[6] = ["held", f"{len(ran)} test records"]
 
     def _verdicts(self):  # 7 to 10, where the part that does them lies beside this one
-        path, part = os.path.join(os.path.dirname(os.path.abspath(__file__)), "verify_verdicts.py"), {}
+        path, part = Path(__file__).with_name("verify_verdicts.py"), {}
         if self.end and self.outcome != "untrusted" and all(not kind or kind in self.read for kind in KINDS):
             self.decision, self.partial = self.read["Summary"]["decision"], self.read["Summary"]["partial"]
             self.steps[9][1] = "the summary's own are shown: verify_verdicts.py is not beside this program"
-            if os.path.exists(path):
-                exec(compile(open(path, "rb").read(), path, "exec"), part)
+            if path.exists():
+                exec(compile(path.read_bytes(), str(path), "exec"), part)
                 notes, wrong = part["judge"](self.read, self.records, self.measures, self.end, self.walls)
                 self.steps.update(notes)
                 for code, name, sentence in wrong:
@@ -487,7 +487,7 @@ def main():
     options = reader.parse_args()
     try:
         os.listdir(options.bundle)
-        trust = read_trust(open(options.trust).read()) if options.trust else None
+        trust = read_trust(Path(options.trust).read_text()) if options.trust else None
     except (OSError, ValueError) as problem:
         reader.error(str(problem))
     check = Check(options.bundle, trust)
@@ -497,4 +497,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

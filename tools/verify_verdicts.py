@@ -14,6 +14,8 @@ from fractions import Fraction
 WORST = ["fail", "invalid", "not-run", "inconclusive", "environment-limited", "pass", "inapplicable"]
 DECISIONS = ["NO-GO", "NOT-EVALUABLE", "CONDITIONAL GO", "GO"]
 LEVELS = ["undeclared", "recorded", "stub", "simulated", "sandbox", "staging", "live"]
+ENDS = {"skip": "skipped", "xfail": "skipped", "blocked": "blocked", "lost": "target-lost"}
+ENDS |= {"crash": "crashed", "exit": "interrupted"}
 THIN = {"incomplete", "cannot-pass", "empty", "one-sided", "warm-up-differs", "no-single-duration"}
 UNITS = {  # what a unit measures, and how many base units it is
     unit: (base, Fraction(factor))
@@ -445,8 +447,8 @@ class Evidence:
     def _end(self, raised, item, criterion):
         if raised == "limited":
             yield self._kept_back(item, criterion)
-        elif raised in ("skip", "xfail", "blocked", "lost", "crash", "exit"):
-            yield "not-run", raised
+        elif raised in ENDS:
+            yield "not-run", ENDS[raised]
         elif raised and [one["statistic"] for one in criterion["limits"]] == ["all-pass"]:
             yield "fail", "test-failed"
         elif raised and not any(one["test"] == item["id"] for one in self.own(criterion)):
@@ -472,19 +474,22 @@ class Evidence:
         if criterion["control"]:
             yield from self._control(criterion)
             return
+        judged = []
         for limit in criterion["limits"]:
             try:
                 found = self._limit(criterion, limit)
+                judged += [one for one in found if one[0] != "pass" and one[1] != "not-delivered"]
+                yield from (one for one in found if one[1] == "not-delivered" and not kept)
             except Left as what:
-                found = [("left", str(what))]
+                yield "left", str(what)
             except Invalid as reason:
-                found = [("invalid", str(reason))]
-            yield from (one for one in found if one[0] != "pass" and not (kept and one[1] == "not-delivered"))
+                yield "invalid", str(reason)
         tests = {one["id"] for one in self.selected(criterion)}
         ends = ("", "assertion", "error", "timeout")
         if self.own(criterion) or any(one["id"] in tests and one["raised"] in ends for one in self.of("test")):
             for name in criterion["subjects"]:
                 yield from self._subject(name)
+        yield from judged
 
     def _limit(self, criterion, limit):
         groups = {} if limit["statistic"] == "all-pass" else grouped(limit, self.own(criterion))
@@ -572,8 +577,8 @@ class Evidence:
         if any(one["subject"] == name for one in self.of("target-lost")):
             yield "not-run", "target-lost"
         elif not {one["identity"] for one in seen} <= ends:
-            excused = self.of("crash") or self.end["status"] != "finished"
-            yield ("not-run", "interrupted") if excused else ("invalid", "subject-gone")
+            excuse = "crashed" if self.of("crash") else "interrupted" if self.end["status"] != "finished" else ""
+            yield ("not-run", excuse) if excuse else ("invalid", "subject-gone")
 
     def _delivered(self, criterion, _kept):
         """Each test that came to its end has delivered, and left nothing half done."""
@@ -594,6 +599,7 @@ class Evidence:
             try:
                 holds = met(criterion["requires"], self.facts)
                 verdict = "pass" if holds else "environment-limited" if holds is False else "not-run"
+                reason = "" if holds else "requirement" if holds is False else "requirement-unknown"
             except Left as what:
                 left.append(str(what))
         seen = [
@@ -673,7 +679,7 @@ def judge(read, records, measures, end, walls):
     for name in list(found):
         rule = evidence.criteria[name]["control"]
         if rule and rule["of"] in found and found[name][2] == "control-did-not-fail":
-            found[rule["of"]] = ("invalid", found[rule["of"]][1], "", found[rule["of"]][3])
+            found[rule["of"]] = ("invalid", found[rule["of"]][1], "control-did-not-fail", found[rule["of"]][3])
     wrong, left = compare_verdicts(
         evidence, found, said, logged=bool(start.get("ledger")) or bool(evidence.of("recovered"))
     )
@@ -698,7 +704,7 @@ def compare_verdicts(evidence, found, said, *, logged):
     if ids != list(found):
         wrong.append(f"it judges {', '.join(map(str, ids))}; in scope are {', '.join(found)}")
     for one in said["criteria"]:
-        verdict, alone, _, why = found.get(one["id"], ("", "", "", []))
+        verdict, alone, reason, why = found.get(one["id"], ("", "", "", []))
         claimed, original = one["verdict"], one["original"]
         if why or logged:
             left[one["id"]] = ", ".join(why) or "a ledger or a recovery has a say"
@@ -709,8 +715,8 @@ def compare_verdicts(evidence, found, said, *, logged):
         elif not why:
             limits, tests = [(each["limit"], each["verdict"]) for each in one["limits"]], list(one["tests"])
             own = [item["id"] for item in evidence.selected(evidence.criteria[one["id"]])]
-            if limits != evidence.limits[one["id"]] or tests != own:
-                wrong.append(f"{one['id']}: it names other limits or tests than the evidence gives")
+            if limits != evidence.limits[one["id"]] or tests != own or reason not in ("", "row", one["reason"]):
+                wrong.append(f"{one['id']}: it names another reason, or other limits or tests, than the evidence gives")
     return wrong, left
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ def load(name, path):
     return module
 
 
-second = load("second_verifier", "tools/verify_bundle.py")
-verdicts = load("second_verdicts", "tools/verify_verdicts.py")
+SECOND = load("second_verifier", "tools/verify_bundle.py")
+VERDICTS = load("second_verdicts", "tools/verify_verdicts.py")
 runs = load("kit_of_cli", "tests/cli/conftest.py")
 small = load("kit_of_evidence", "tests/evidence/conftest.py")
 
@@ -84,9 +85,9 @@ class Both:
         return {step: pair for step, pair in pairs.items() if pair[0] != pair[1] and not set(pair) & set(SKIPPED)}
 
 
-def ask_both(folder, trust=None):
+def both_of(folder, trust=None):
     """Both verifiers' answers."""
-    checked, other = verify_bundle(folder), second.Check(folder, trust)
+    checked, other = verify_bundle(folder), SECOND.Check(folder, trust)
     ours = {
         "outcome": checked.report.outcome,
         "steps": {one.step: one.state for one in checked.report.steps},
@@ -105,6 +106,24 @@ def ask_both(folder, trust=None):
 
 
 @pytest.fixture(scope="session")
+def second():
+    """The second verifier as a module."""
+    return SECOND
+
+
+@pytest.fixture(scope="session")
+def verdicts():
+    """Its part that recomputes verdicts."""
+    return VERDICTS
+
+
+@pytest.fixture(scope="session")
+def ask_both():
+    """Ask both verifiers about a folder."""
+    return both_of
+
+
+@pytest.fixture(scope="session")
 def kept(tmp_path_factory):
     """Bundles by what they come to; never changed, only copied."""
     folder = tmp_path_factory.mktemp("kept")
@@ -114,6 +133,26 @@ def kept(tmp_path_factory):
         "unsealed": runs.make_bundle(folder / "unsealed", broken=False, seal=False),
         "small": make_small(folder / "small"),
     }
+
+
+@pytest.fixture
+def kit_runs():
+    """Run the kit's two tests with more arguments; gives the bundle's folder."""
+
+    def run(folder, *arguments):
+        folder.mkdir()
+        (folder / "gates.toml").write_text(runs.TWO_GATES)
+        (folder / "test_search.py").write_text(runs.TESTS.replace("BROKEN", "False"))
+        command = [sys.executable, "-m", "pytest", "--spiral-evidence", "-p", "no:cacheprovider"]
+        done = subprocess.run(
+            [*command, "-p", "no:allure_pytest", *arguments],
+            cwd=folder, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        found = list((folder / "reports" / "run").iterdir())
+        assert len(found) == 1, done.stdout + done.stderr
+        return found[0]
+
+    return run
 
 
 @pytest.fixture
