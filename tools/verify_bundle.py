@@ -180,7 +180,7 @@ def read_trust(text):  # Ed25519 keys by fingerprint: key, roles, from, until, o
             name = "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
             ours = read and read[2] == "ssh-ed25519"
             if options or not (dated and roles[0]) or name in keys or (ours and blob[:-32] != KEY):
-                raise ValueError(f"{ascii(line)} names no key with its namespaces, or names one twice")
+                raise ValueError(f"{line!a} names no key with its namespaces, or names one twice")
             keys.update({name: (blob[-32:], roles, *(one[:-1].ljust(14, "0") for one in ends))} if ours else {})
     return {name: (*key, words.get(name, [])) for name, key in keys.items()}
 

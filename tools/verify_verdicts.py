@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from itertools import chain, pairwise
 
 WORST = ["fail", "invalid", "not-run", "inconclusive", "environment-limited", "pass", "inapplicable"]
 DECISIONS = ["NO-GO", "NOT-EVALUABLE", "CONDITIONAL GO", "GO"]
@@ -355,7 +356,7 @@ def meets(challenge):
             readings, rate, period = said.get("readings", ()), said.get("rate", 0), said.get("period", 0)
             frames, ns = (readings[-1][at] - readings[0][at] for at in (0, 1))
             due = ns / 1e9 * rate
-            moving = all(late[0] > early[0] for early, late in zip(readings, readings[1:], strict=False))
+            moving = all(late[0] > early[0] for early, late in pairwise(readings))
             fine = len(readings) > 1 and period > 0 and period * 5 <= rate and ns >= 200_000_000 and moving
             return fine and abs(frames - due) <= due * 0.05 + 2 * period
     except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError):
@@ -833,7 +834,7 @@ def compare_decisions(evidence, gates, standing, said):
 
 def order(start, walls):
     """Sentences for what happened before something that it must follow, clocks 300 s apart at most; step 8."""
-    committed, records = start["git"].get("committed"), sum(walls.values(), [])
+    committed, records = start["git"].get("committed"), list(chain(*walls.values()))
     terms = [("tested commit", committed * 10**6, committed * 10**6)] if type(committed) is int else []
     terms += [("opened", start["opened"], start["opened"]), ("records", min(records), max(records))]
     terms.append(("end", walls["main"][-1], walls["main"][-1]))

@@ -33,6 +33,8 @@ SECOND = load("second_verifier", "tools/verify_bundle.py")
 VERDICTS = load("second_verdicts", "tools/verify_verdicts.py")
 runs = load("kit_of_cli", "tests/cli/conftest.py")
 small = load("kit_of_evidence", "tests/evidence/conftest.py")
+rules = load("kit_of_rules", "tests/rules/conftest.py")
+bench, make_bench, works = rules.bench, rules.make_bench, rules.works  # fixtures
 
 
 def a_judgeable_plan():

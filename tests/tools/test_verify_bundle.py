@@ -57,7 +57,7 @@ def test_it_says_what_a_bundle_comes_to(kept, name, require, status, last):
 
 
 def test_one_line_a_step_and_the_findings_below_it(forger):
-    forger.edit("log.txt", lambda data: b"jello\n")
+    forger.edit("log.txt", lambda _: b"jello\n")
     status, out = said_by(TOOL, forger.folder)
     lines = out.splitlines()
     assert status == 3
@@ -170,7 +170,7 @@ def passed(document):
 
 
 def bomb(forger):
-    forger.edit("inventory.json", lambda data: b"[" * 100_000)
+    forger.edit("inventory.json", lambda _: b"[" * 100_000)
     forger.seal()
 
 
