@@ -5,6 +5,7 @@ so it reads on light and on dark pages; viewers that prefer dark get a dark pane
 """
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -317,6 +318,8 @@ def _figure_scale(drawn: _Drawn) -> _Scale:
 
 def _linear_ticks(low: float, high: float) -> list[float]:
     rough = (high - low) / 6
+    if rough < sys.float_info.min:  # so close together that no round figure stands between them
+        return []
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
     first = math.ceil(low / step)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.model.judgement import LimitVerdict
@@ -175,6 +175,7 @@ FIGURE = st.none() | st.floats(min_value=-1e9, max_value=1e9) | st.floats(min_va
 
 @settings(max_examples=60, deadline=None)
 @given(FIGURE, FIGURE, FIGURE, st.floats(-1e9, 1e9), st.lists(st.floats(-1e9, 1e9), max_size=12).map(sorted))
+@example(None, None, 5e-324, 0.0, [])
 def test_any_figures_give_a_well_formed_picture_inside_its_frame(value, lower, upper, bound, samples):
     limit = quantile(value=value, lower=lower, upper=upper, bound=bound, picture=tuple(samples), margin=None)
     if not can_be_drawn(limit):

@@ -158,6 +158,14 @@ def test_a_controls_own_end_counts(guarded, raised, verdict):
     assert guarded.judged("S1.control").verdict == verdict
 
 
+@pytest.mark.parametrize("raised", ["", "assertion", "error", "skip"])
+def test_a_fault_that_was_not_found_out_is_told_however_its_test_ended(guarded, raised):
+    guarded.ran("test_control", "S1.control", raised=raised)
+    guarded.under_fault("work", guarded.hits(3), of="S1.works")
+    assert guarded.verdict("S1.control") == (FAIL, "control-did-not-fail")
+    assert guarded.verdict("S1.works") == (INVALID, "control-did-not-fail")
+
+
 # advisory
 
 

@@ -1,5 +1,6 @@
 """Judging as a whole: scope, decisions of gates and stages, debts, counts, and the same bytes every time."""
 
+import msgspec
 import pytest
 
 from pytest_spiral.model.evidence import Scope
@@ -163,6 +164,11 @@ def test_a_partial_run_in_which_nothing_ran_is_not_enough(bench):
 def test_a_decision_is_enough_or_not(bench, fields, conditional, go):
     found = gate(bench, "S1", **fields).judge()
     assert (enough(found, "conditional"), enough(found, "go")) == (conditional, go)
+
+
+def test_what_decided_nothing_is_not_enough(bench):
+    found = msgspec.structs.replace(gate(bench, "S1").judge(), decision=None)
+    assert not enough(found, "conditional")
 
 
 # what describes

@@ -112,6 +112,42 @@ def test_the_target_can_state_what_is_required(bench):
     assert bench.verdict("S1.works") == (PASS, "")
 
 
+@pytest.mark.parametrize(
+    ("ends", "state", "found"),
+    [
+        (("", "limited"), "absent", (LIMITED, "requirement")),
+        (("limited", "limited"), "absent", (LIMITED, "requirement")),
+        (("", "limited"), "unknown", (NOT_RUN, "requirement-unknown")),
+        (("", "limited"), "present", (INVALID, "limited-without-need")),
+        (("limited",), "absent", (NOT_RUN, "missing-part")),
+        (("assertion", "limited"), "absent", (FAIL, "test-failed")),
+        (("skip", "limited"), "absent", (NOT_RUN, "skipped")),
+        (("", "", "limited"), "absent", (INVALID, "more-than-planned")),
+    ],
+)
+def test_a_bound_test_that_was_kept_back_is_a_condition_of_the_whole(bench, ends, state, found):
+    bench.criterion("S1.works", "all-pass", samples=2)
+    bench.fact("audio.playback", True if state == "present" else None, state=state)
+    for number, raised in enumerate(ends):
+        needs = ("audio.playback",) if raised == "limited" else ()
+        bench.ran(f"test_{number}", "S1.works", raised=raised, needs=needs)
+    assert bench.verdict("S1.works") == found
+    if found[0] == LIMITED:
+        assert bench.judged("S1.works").requirement == "audio.playback"
+
+
+@pytest.mark.parametrize("other", [None, "skip", "unreached"])
+def test_a_test_that_was_kept_back_is_no_excuse_for_another(bench, other):
+    works(bench, requires="audio.playback").fact("audio.playback", state="absent")
+    kept_back(bench, "audio.playback")
+    if other == "unreached":
+        bench.collect("test_b", "S1.works")
+    else:
+        bench.ran("test_b", "S1.works", raised=other or "")
+    reason = {None: "not-delivered", "skip": "skipped", "unreached": "not-reached"}[other]
+    assert bench.verdict("S1.works") == (NOT_RUN, reason)
+
+
 # fidelity
 
 

@@ -329,7 +329,7 @@ def rises(evidence, handle, permission):
     return f"{permission} to {after.permission} without {handle}: {after.decision}"
 
 
-RUNS = settings(deadline=None, max_examples=120, suppress_health_check=list(HealthCheck))
+RUNS = settings(deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
 
 
 def take_one(evidence):

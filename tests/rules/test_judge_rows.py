@@ -100,9 +100,10 @@ def test_a_run_that_was_closed_and_never_opened_could_have_been_the_last(row):
     assert row.verdict("S1.row") == (INVALID, "run-unopened")
 
 
-def test_the_worst_population_of_a_run_is_the_run(row):
-    rehearse(row, "good", "good")
-    row.measure("S1.row", "work", row.hits(2, 1), run="main-2", test="test_b")
+@pytest.mark.parametrize(("first", "second"), [("good", (2, 1)), ("bad", (3, 0))])
+def test_the_worst_population_of_a_run_is_the_run(row, first, second):
+    rehearse(row, "good", first)
+    row.measure("S1.row", "work", row.hits(*second), run="main-2", test="test_b")
     assert row.verdict("S1.row")[0] == FAIL
 
 

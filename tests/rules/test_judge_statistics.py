@@ -394,6 +394,15 @@ def test_items_that_differ_are_named(bench):
     assert bench.figures("S1.it").note == "differing: a, b, c and 2 more"
 
 
+def test_an_item_of_the_warm_up_is_not_listed_twice(bench):
+    for name, seen in (("rest", 1), ("grpc", 2)):
+        taken = [{"item": "a", "seen": 0, "warm": True}, {"item": "a", "seen": seen}]
+        bench.measure("S1.it", name, taken)
+    bench.criterion("S1.it", "equal(rest, grpc)", samples=1, warm_up=1)
+    assert bench.verdict("S1.it") == (FAIL, "fail")
+    assert bench.figures("S1.it").note == "differing: a"
+
+
 def test_a_side_that_lists_an_item_twice_is_no_list(bench):
     twice = [{"item": "a", "seen": 1}, {"item": "a", "seen": 1}]
     assert compared(bench, twice, {"a": 1, "b": 1}, samples=2) == (INVALID, "item-twice")

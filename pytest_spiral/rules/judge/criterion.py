@@ -22,6 +22,7 @@ from pytest_spiral.rules.judge.tests import by_outcome, judge_deliveries, judge_
 from pytest_spiral.rules.statistics import Qualifier, judge_equality
 
 _UNFED = "not-delivered"
+_BLIND = "control-did-not-fail"
 
 
 def judge_criterion(criterion: Criterion, context: Context) -> CriterionVerdict:
@@ -34,17 +35,22 @@ def judge_criterion(criterion: Criterion, context: Context) -> CriterionVerdict:
     findings = judge_tests(criterion, context)
     measurements = context.own(criterion)
     limits: tuple[LimitVerdict, ...] = ()
-    if measurements or not _all_limited(findings):
+    if measurements or by_outcome(criterion) or not _all_kept_back(criterion, context):
         limits, found = _judge_evidence(criterion, context, measurements)
         kept = any(one.verdict in (Verdict.NOT_RUN, Verdict.ENVIRONMENT_LIMITED) for one in findings)
         # Where a test did not come to measuring, its own end is the reason; "never measured" would only repeat it.
-        findings += [one for one in found if not (kept and one.reason == _UNFED)]
+        told = [one for one in found if not (kept and one.reason == _UNFED)]
+        # That a fault was not found out says more of what is guarded than how the control's test ended.
+        blind = [one for one in told if one.reason == _BLIND]
+        findings = blind + findings + told
         findings += judge_deliveries(criterion, context)
     return _verdict(criterion, context, findings, limits)
 
 
-def _all_limited(findings: list[Finding]) -> bool:
-    return bool(findings) and all(one.verdict is Verdict.ENVIRONMENT_LIMITED for one in findings)
+def _all_kept_back(criterion: Criterion, context: Context) -> bool:
+    """Whether every selected test was kept from running by a need, so that there is nothing to judge."""
+    records = [context.tests.get(item.id, ()) for item in context.selected(criterion)]
+    return bool(records) and all(own and all(one.raised == "limited" for one in own) for own in records)
 
 
 def _judge_evidence(
@@ -97,9 +103,12 @@ def _all_pass(criterion: Criterion, limit: Limit, context: Context) -> LimitVerd
     ended = [context.tests.get(item.id, ()) for item in context.selected(criterion)]
     failed = sum(any(one.raised in ("assertion", "error", "timeout") for one in records) for records in ended)
     passed = sum(bool(records) and not any(one.raised for one in records) for records in ended)
+    kept = sum(bool(records) and all(one.raised == "limited" for one in records) for records in ended)
     planned = criterion.plan_of(limit) or 0
     if len(ended) > planned:
         verdict, reason = Verdict.INVALID, "more-than-planned"
+    elif kept and not failed and passed + kept == planned:
+        verdict, reason = Verdict.ENVIRONMENT_LIMITED, "requirement"  # judge_tests says which, or why that is false
     else:
         judged = judge_equality(planned, equal=passed, unequal=failed, missing=planned - passed - failed)
         verdict, reason = judged.verdict, str(judged.reason or "")

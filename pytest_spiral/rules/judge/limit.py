@@ -154,13 +154,10 @@ def _marginal(criterion: Criterion, limit: Limit, judged: Judged) -> tuple[str, 
 
 
 def _picture(limit: Limit, population: Population) -> tuple[float, ...]:
-    """At most 200 values, sorted, evenly picked, in the limit's unit; empty where the samples are no numbers."""
+    """At most 200 values, sorted, evenly picked, in the limit's unit; empty where the statistic is not one of numbers."""
     if limit.statistic not in ("quantile", "min", "max", "mean") or limit.unit is None:
         return ()
-    try:
-        found = numbers((one for one in population.first.samples if not one.warm), population.first, _unit(limit))
-    except PopulationError:
-        return ()
+    found = numbers((one for one in population.first.samples if not one.warm), population.first, _unit(limit))
     values = sorted(float(one) for one in found if math.isfinite(one))
     if len(values) <= _PICTURE_POINTS:
         return tuple(values)

@@ -6,7 +6,7 @@ from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.figures import format_number
-from pytest_spiral.rules.judge.population import Population, PopulationError, items, same
+from pytest_spiral.rules.judge.population import Population, items, same
 from pytest_spiral.rules.statistics import Judged, Qualifier, Reason
 from pytest_spiral.rules.units import parse_quantity
 
@@ -74,12 +74,7 @@ def _shows(criterion: Criterion, judged: Judged) -> str:
 
 
 def _differing(population: Population) -> str:
-    if len(population.measurements) != 2:
-        return ""
-    try:
-        left, right = (items(one.samples, one) for one in population.measurements)
-    except PopulationError:
-        return ""
+    left, right = (items((sample for sample in one.samples if not sample.warm), one) for one in population.measurements)
     both = left.keys() & right.keys()
     names = sorted(name for name in {**left, **right} if name not in both or not same(left[name], right[name]))
     if not names:

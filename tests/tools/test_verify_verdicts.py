@@ -1,0 +1,283 @@
+"""The second judge: it comes to the same verdicts from the same records, and says where it has no rule."""
+
+import copy
+import json
+import random
+from fractions import Fraction
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_spiral.model.measurement import Measurement
+from pytest_spiral.rules.judge import judge
+from pytest_spiral.rules.statistics import judge_quantile_values, judge_rate
+from pytest_spiral.rules.statistics.dependence import estimate_dependence
+
+KINDS = {
+    "tests": "test", "runs_opened": "run-opened", "runs_closed": "run-closed", "controls_opened": "control-opened",
+    "controls_closed": "control-closed", "subjects": "subject", "lost": "target-lost", "crashes": "crash",
+}  # fmt: skip
+SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(scope="session")
+def second_judge(second, verdicts):
+    """What the second judge says of evidence and of the judgement that a summary would hold."""
+
+    def read(value, kind):
+        built = json.loads(msgspec.json.encode(value))
+        second.conform(built, kind, kind)
+        return built
+
+    def ask(evidence, judgement):
+        records = {word: [read(one, word) for one in getattr(evidence, name)] for name, word in KINDS.items()}
+        records["fact"] = [{"fact": read(one, "Fact")} for one in evidence.facts]
+        documents = {"Bundle": evidence.bundle, "Plan": evidence.plan, "Inventory": evidence.inventory}
+        documents = {kind: read(one, kind) for kind, one in documents.items()} | {"Summary": read(judgement, "Summary")}
+        measures = {str(at): measure(one) for at, one in enumerate(evidence.measurements)}
+        end, walls = {"status": evidence.status, "workers": {}}, {"main": [evidence.bundle.opened]}
+        steps, wrong = verdicts.judge(documents, records, measures, end, walls)
+        return [sentence for _, _, sentence in wrong], steps[9][1] if steps else ""
+
+    def measure(one: Measurement):
+        said = json.loads(msgspec.json.encode(one))
+        samples = [read(each, "Sample") for each in one.samples]
+        return {**said, "samples": samples, "ranges": [], "closed": {"raised": one.raised} if one.closed else None}
+
+    return ask
+
+
+def agree(second_judge, bench, *, whole=True):
+    evidence = bench.evidence()
+    wrong, note = second_judge(evidence, judge(evidence))
+    assert wrong == []
+    assert not whole or "; S1" not in note, note
+    return note
+
+
+# Statistics
+
+
+@given(samples=st.integers(1, 400), data=st.data())
+@SETTINGS
+def test_rates_come_out_alike(verdicts, samples, data):
+    good, share = data.draw(st.integers(0, samples)), Fraction(data.draw(st.integers(1, 99)), 100)
+    planned = data.draw(st.sampled_from([samples, samples + 1, samples * 2]))
+    theirs = verdicts.zone((share, Fraction(1, 20), False), good, good, samples, planned)[0]
+    ours = judge_rate(good, samples, at_least=share, confidence=Fraction(19, 20), planned=planned)
+    assert theirs == ours.verdict
+
+
+@given(data=st.data())
+@SETTINGS
+def test_quantiles_in_blocks_come_out_alike(verdicts, data):
+    """Latencies that hang together, at their effective number of samples."""
+    size, number = data.draw(st.integers(3, 12)), data.draw(st.integers(20, 24))
+    chance = random.Random(data.draw(st.integers(0, 10**6)))
+    level, values = 100.0, []
+    for _ in range(size * number):
+        level = 0.8 * level + 0.2 * chance.uniform(60, 140)
+        values.append(Fraction(round(level * 1000), 1000))
+    share = Fraction(data.draw(st.sampled_from([50, 90, 95])), 100)
+    ours = estimate_dependence(values, share, [size] * number)
+    assert verdicts.design_effect(values, share, [size] * number) == ours.value
+
+
+def test_tails_are_exact_where_they_tie(verdicts):
+    assert verdicts.tail(10, Fraction(1, 2), 5) == Fraction(638, 1024)
+    assert verdicts.tail(3, Fraction(1), 3) == 1
+    assert verdicts.tail(3, Fraction(1, 3), 0) == 1
+    assert verdicts.tail(3, Fraction(1, 3), 4) == 0
+
+
+def test_too_many_samples_for_an_exact_tail_are_left(verdicts):
+    with pytest.raises(verdicts.Left, match="20,000"):
+        verdicts.tail(20_001, Fraction(1, 2), 3)
+
+
+@pytest.mark.parametrize(
+    ("within", "verdict"), [(99, "pass"), (98, "inconclusive"), (92, "inconclusive"), (90, "fail")]
+)
+def test_a_p95_of_a_hundred_wants_ninety_nine(verdicts, within, verdict):
+    values = [Fraction(1)] * within + [Fraction(200)] * (100 - within)
+    bar = (Fraction(95, 100), Fraction(1, 20), False)
+    assert verdicts.zone(bar, within, within, 100, 100)[0] == verdict
+    ours = judge_quantile_values(values, bar[0], at_most=Fraction(120), confidence=Fraction(19, 20), planned=100)
+    assert ours.verdict == verdict
+
+
+# Runs
+
+LIMITS = {
+    "rate(x) >= 95 %": ({"samples": 59, "confidence": "0.95"}, lambda lab: lab.hits(59 - lab.bad, lab.bad)),
+    "rate(x) <= 5 %": ({"samples": 59, "confidence": "0.95"}, lambda lab: lab.hits(lab.bad, 59 - lab.bad)),
+    "failures(x) <= 1": ({"samples": 5}, lambda lab: lab.hits(5 - lab.bad, lab.bad)),
+    "p95(x) <= 120 ms": (
+        {"samples": 59, "confidence": "0.95"},
+        lambda lab: lab.timed(*[90.0] * (59 - lab.bad), *[121.0] * lab.bad),
+    ),
+    "p90(x) >= 3 ms": (
+        {"samples": 60, "confidence": "none", "confidence_reason": "plain"},
+        lambda lab: lab.timed(*[9.5] * (60 - lab.bad * 10), *[1.0] * (lab.bad * 10)),
+    ),
+    "max(x) <= 10 ms": ({"samples": 4}, lambda lab: lab.timed(*[9.0] * (4 - lab.bad), *[11.0] * lab.bad)),
+    "min(x) >= 2 MB": ({"samples": 4}, lambda lab: lab.values(*[3000000] * (4 - lab.bad), *[1] * lab.bad)),
+    "count(x) <= 2": ({"exposure": "20 s"}, lambda lab: lab.counts((lab.bad, 10), (1, 10 - lab.short))),
+    "mean(x) >= 70 %": (
+        {"samples": 400, "confidence": "0.95"},
+        lambda lab: lab.values(*[1] * (400 - lab.bad * 60), *[0] * (lab.bad * 60)),
+    ),
+    "duration(x) >= 48 h": ({}, lambda lab: lab.timed(*[172_800_000.0 - lab.bad] * (1 + lab.short))),
+}
+
+
+class Lab:
+    """The kit's makers of samples, and how many of them are bad."""
+
+    def __init__(self, bench, bad, short):
+        self.bad, self.short = bad, short
+        self.hits, self.timed, self.values, self.counts = bench.hits, bench.timed, bench.values, bench.counts
+
+
+@pytest.mark.parametrize("bad", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("short", [0, 1])
+@pytest.mark.parametrize("text", LIMITS)
+def test_each_statistic_comes_out_alike(second_judge, make_bench, text, bad, short):
+    fields, samples = LIMITS[text]
+    bench = make_bench().criterion("S1.it", text, **fields)
+    taken = samples(Lab(bench, bad, short))
+    kept = taken[: len(taken) - short] if short and "duration" not in text else taken
+    unit = {"x) >= 2 MB": "B", "x) >= 70 %": "1"}.get(text[text.index("x") :], "")
+    bench.measure("S1.it", "x", kept, unit=unit, clock="monotonic", resolution_ns=1)
+    agree(second_judge, bench)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"a": 1, "b": [1, 2]}, {"a": 1.0, "b": [1, 2.0]}),
+        ({"a": 1}, {"a": True}),
+        ({"a": 1}, {"a": "1"}),
+        ({"a": {"x": 1, "y": 2}}, {"a": {"y": 2, "x": 1}}),
+        ({"a": 1}, {"b": 1}),
+        ({}, {}),
+        ({"a": 1, "b": 1, "c": 1}, {"a": 1, "b": 1, "c": 1}),
+    ],
+)
+def test_comparisons_come_out_alike(second_judge, bench, left, right):
+    bench.criterion("S1.it", "equal(x, y)", samples=2)
+    bench.measure("S1.it", "x", type(bench).items(left)).measure("S1.it", "y", type(bench).items(right))
+    agree(second_judge, bench)
+
+
+RAISED = ["", "assertion", "error", "skip", "xfail", "limited", "blocked", "lost", "crash", "exit", "timeout"]
+
+
+@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize("state", ["present", "absent", "unknown"])
+def test_each_end_of_a_test_comes_out_alike(second_judge, bench, raised, measured, state):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2, requires="audio.playback")
+    bench.fact("audio.playback", True if state == "present" else None, state=state)
+    bench.ran("test_it", "S1.it", raised=raised)
+    if measured:
+        bench.measure("S1.it", "x", bench.hits(2))
+    agree(second_judge, bench)
+
+
+@given(data=st.data())
+@SETTINGS
+def test_whole_runs_come_out_alike(second_judge, make_bench, data):
+    """Several criteria, tests, subjects, runs, controls and scopes, thrown together."""
+    bench, pick = make_bench(), lambda *words: data.draw(st.sampled_from(words))
+    bench.stage = pick("", "stage_b")
+    bench.on(pick("sandbox", ""), pick("undeclared", "simulated", "sandbox", "staging"))
+    level = pick("blocker", "advisory")
+    bench.criterion("S1.a", "failures(x) <= 0", samples=3, subjects=pick((), ("memory",)), fidelity=pick(None, "live"))
+    bench.criterion("S1.b", "rate(y) >= 50 %", samples=5, confidence="0.95", consecutive=pick(1, 2), level=level)
+    bench.criterion("S2.c", "all-pass", samples=pick(1, 2))
+    bench.control("S1.a")
+    bench.ran("test_a", "S1.a", raised=pick(*RAISED[:6]))
+    bench.measure("S1.a", "x", bench.hits(pick(2, 3), pick(0, 0, 1)), test="test_a", closed=pick(True, True, False))
+    for number in range(pick(0, 1, 3)):
+        bench.run(f"main-{number}", "S1.b", outcome=pick("closed", "closed", "abandoned"))
+        bench.measure("S1.b", "y", bench.hits(pick(4, 5), pick(0, 1)), run=f"main-{number}")
+    bench.ran("test_c", "S2.c", raised=pick(*RAISED))
+    if pick(True, True, False):
+        bench.under_fault("x", bench.hits(2, pick(0, 1)), of="S1.a", fault=pick("s.broken", "s.broken", "s.other"))
+    if pick(True, False):
+        bench.seen("memory", *pick((), ("start",), ("end",)), digest=pick("sha256:" + "0" * 64, "sha256:" + "1" * 64))
+    if pick(True, False, False):
+        bench.crash(pick("test_a", ""))
+    bench.status = pick("finished", "finished", "interrupted")
+    bench.errors = pick((), (), ("broken.py",))
+    evidence = bench.evidence()
+    assert second_judge(evidence, judge(evidence))[0] == []
+
+
+def test_a_better_verdict_than_the_samples_give_is_found(second_judge, make_bench):
+    """The control of all of the above: each of seven verdicts claimed to be a pass."""
+    for raised, samples in [("", (2, 1)), ("", (2, 0)), ("skip", (3, 0)), ("error", (3, 0)), ("assertion", (3, 0))]:
+        bench = make_bench().criterion("S1.it", "failures(x) <= 0", samples=3)
+        bench.ran("test_it", "S1.it", raised=raised).measure("S1.it", "x", bench.hits(*samples))
+        evidence = bench.evidence()
+        true = judge(evidence)
+        assert true.criteria[0].verdict != "pass" or (raised, samples) == ("", (3, 0))
+        claimed = msgspec.structs.replace(true.criteria[0], verdict="pass", original="pass", reason="", sentence="")
+        wrong = second_judge(evidence, msgspec.structs.replace(true, criteria=(claimed,)))[0]
+        assert any(sentence.startswith("found pass for S1.it, expected") for sentence in wrong), (raised, samples)
+
+
+@pytest.mark.parametrize(
+    "field", ["decision", "permission", "partial", "run", "plan", "rules", "target", "counts", "tests"]
+)
+def test_whatever_else_the_summary_claims_is_held_against_the_records(second_judge, works, field):
+    evidence = works.evidence()
+    false = {"decision": "NO-GO", "permission": 1, "partial": True, "counts": {}, "tests": {}}.get(field, "x")
+    wrong = second_judge(evidence, msgspec.structs.replace(judge(evidence), **{field: false}))[0]
+    assert [sentence.partition(":")[0] for sentence in wrong] == [field]
+
+
+def test_a_limit_that_does_not_mean_what_its_text_says_is_no_bar(second_judge, works):
+    evidence = works.evidence()
+    plan = copy.deepcopy(evidence.plan)
+    (first, *rest) = plan.gates[0].criteria
+    weaker = msgspec.structs.replace(first, limits=(msgspec.structs.replace(first.limits[0], bound="9"),))
+    gate = msgspec.structs.replace(plan.gates[0], criteria=(weaker, *rest))
+    changed = msgspec.structs.replace(evidence, plan=msgspec.structs.replace(plan, gates=(gate,)))
+    (wrong,), _ = second_judge(changed, judge(changed))
+    assert "does not mean what its text says" in wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("audio.playback", False),
+        ("tool.git", True),
+        ("memory >= 64 GiB", False),
+        ("memory >= 2 GiB", True),
+        ("memory > 4 GiB", False),
+        ("memory >= 2 GiB and tool.git", True),
+        ("memory >= 2 GiB and audio.playback", False),
+        ("memory >= 2 s", None),
+        ("cpu.cores >= 2", None),
+        ("os.name == 3", None),
+    ],
+)
+def test_requirements_are_judged_on_the_facts(verdicts, text, met):
+    facts = {
+        "audio.playback": {"state": "absent", "value": None, "unit": None},
+        "tool.git": {"state": "present", "value": True, "unit": None},
+        "memory": {"state": "present", "value": 4 * 2**30, "unit": "B"},
+        "cpu.cores": {"state": "unknown", "value": None, "unit": None},
+        "os.name": {"state": "present", "value": "linux", "unit": None},
+    }
+    assert verdicts.met(text, facts) is met
+
+
+@pytest.mark.parametrize("text", ["not tool.git", "tool.git or audio.playback", "(tool.git)", 'os.name == "linux"'])
+def test_requirements_that_it_does_not_read_are_left(verdicts, text):
+    with pytest.raises(verdicts.Left, match="requirement"):
+        verdicts.met(text, {})

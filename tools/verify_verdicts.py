@@ -1,0 +1,844 @@
+"""Recompute a bundle's verdicts and decisions from its records: the part of `verify_bundle.py` for steps 7 to 10.
+
+Written from docs/writing-a-gate.md and docs/limits.md, shares no code with the product, standard library only. What it
+does not do is `not checked`: then the summary's verdict is taken if it is no better than what was seen. Left to others
+are announced samples that never came, more than 20,000 samples where tails are summed, event rates, attempts in a
+ledger, requirements beyond comparisons joined by `and`, and every figure and sentence beside a verdict.
+"""
+
+import math
+import re
+from collections import Counter
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from itertools import chain, pairwise
+
+WORST = ["fail", "invalid", "not-run", "inconclusive", "environment-limited", "pass", "inapplicable"]
+DECISIONS = ["NO-GO", "NOT-EVALUABLE", "CONDITIONAL GO", "GO"]
+LEVELS = ["undeclared", "recorded", "stub", "simulated", "sandbox", "staging", "live"]
+ENDS = {"skip": "skipped", "xfail": "skipped", "blocked": "blocked", "lost": "target-lost"}
+ENDS |= {"crash": "crashed", "exit": "interrupted"}
+THIN = {"incomplete", "cannot-pass", "empty", "one-sided", "warm-up-differs", "no-single-duration"}
+UNITS = {  # what a unit measures, and how many base units it is
+    unit: (base, Fraction(factor))
+    for base, row in {
+        "time": "ns 1/1000000000 us 1/1000000 ms 1/1000 s 1 min 60 h 3600 d 86400",
+        "bytes": "B 1 kB 1e3 MB 1e6 GB 1e9 TB 1e12 KiB 1024 MiB 1048576 GiB 1073741824 TiB 1099511627776",
+        "ratio": "1 1 % 1/100",
+        "frequency": "Hz 1 kHz 1000",
+    }.items()
+    for unit, factor in zip(row.split()[::2], row.split()[1::2], strict=True)
+}
+
+
+class Invalid(Exception):
+    """A population that cannot be judged; its reason code."""
+
+
+class Left(Exception):
+    """Something that this program does not judge; what it is."""
+
+
+def exact(number):
+    """The number as it is written: 0.1 is a tenth."""
+    return Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
+
+
+def unit_of(word):
+    """What it measures and its factor; a word that is not in the table is something counted."""
+    return UNITS.get(word, (f"count of {word}", Fraction(1)))
+
+
+# Statistics
+
+
+def tail(samples, share, rank):
+    """P(Bin(samples, share) >= rank), exactly."""
+    if samples > 20_000:
+        raise Left("more than 20,000 samples")
+    hit, miss, total = share.numerator, share.denominator - share.numerator, 0
+    if rank <= 0 or rank > samples or not miss:
+        return Fraction(rank <= samples)
+    weight = math.comb(samples, rank) * hit**rank * miss ** (samples - rank)
+    for at in range(rank, samples + 1):
+        total += weight
+        weight = weight * (samples - at) * hit // ((at + 1) * miss)
+    return Fraction(total, share.denominator**samples)
+
+
+def zone(bar, good, best, samples, planned=None):
+    """Pass, fail or inconclusive by Clopper and Pearson (1934): (verdict, reason).
+
+    `bar` is the share that must be good, the risk (None: plain comparison), and whether to be above it. `good` are
+    surely good, `best` at best. A plan that is not full is completed at its best.
+    """
+    (share, risk, strict), whole = bar, max(planned or 0, samples)
+    good, best = good + whole - samples, best + whole - samples
+    if risk is None:
+        proven, below = (one > share * whole if strict else one >= share * whole for one in (good, best))
+        refuted = not below
+    else:
+        proven, refuted = tail(whole, share, good) <= risk, 1 - tail(whole, share, best + 1) < risk
+    if whole > samples:
+        return ("fail", "") if refuted and not proven else ("inconclusive", "incomplete")
+    return ("inconclusive" if proven == refuted else "pass" if proven else "fail"), ""
+
+
+def design_effect(values, quantile, sizes):
+    """How many samples in a row are worth one, of the exceedances of the estimated quantile.
+
+    The larger of Geyer's (1992) initial positive sequence and of the spread between blocks of these sizes.
+    """
+    samples, cut = len(values), sorted(values)[math.ceil(quantile * len(values)) - 1]
+    marks = [value > cut for value in values]
+    marks = marks if any(marks) else [value >= cut for value in values]
+    total, bits = sum(marks), sum(1 << at for at, mark in enumerate(marks) if mark)
+    if total == samples:
+        return Fraction(1)
+
+    def covariance(lag):
+        first, last = bits & ((1 << (samples - lag)) - 1), bits >> lag
+        ends = first.bit_count() + last.bit_count()
+        both = samples * (first & last).bit_count()
+        return samples * both - samples * total * ends + (samples - lag) * total * total
+
+    pairs, lag, at, share, spread = 0, 0, 0, Fraction(total, samples), Fraction(0)
+    while lag < samples - 1 and (pair := covariance(lag) + covariance(lag + 1)) > 0:
+        pairs, lag = pairs + pair, lag + 2
+    for size in sizes:
+        spread, at = spread + (sum(marks[at : at + size]) - share * size) ** 2 / size, at + size
+    block = spread / (len(sizes) - 1) / (share * (1 - share)) if len(sizes) > 1 else 1
+    return max(Fraction(1), Fraction(2 * pairs, covariance(0)) - 1, block)
+
+
+# Limits
+
+
+def check_counts(samples, planned):
+    """Refuse an empty population, and one that is larger than its plan."""
+    if not samples:
+        raise Invalid("empty")
+    if planned is not None and samples > planned:
+        raise Invalid("more-than-planned")
+
+
+def counted(measure, criterion, limit):
+    """The samples without warm-up, which is as long as declared and comes first."""
+    samples, begun = measure["samples"], set()
+    declared = criterion["warm_up"] if limit["samples"] is None else 0
+    if samples and sum(one["warm"] for one in samples) != declared:
+        raise Invalid("warm-up-differs")
+    for one in samples:
+        if one["warm"] and one["block"] in begun:
+            raise Invalid("warm-up-late")
+        begun |= set() if one["warm"] else {one["block"]}
+    kept = [one for one in samples if not one["warm"]]
+    if measure["planned"] > max(len(kept), planned_of(criterion, limit) or 0):
+        raise Left("announced samples that never came")
+    return kept
+
+
+def planned_of(criterion, limit):
+    """How many samples the limit's fixed plan has."""
+    return criterion["samples"] if limit["samples"] is None else limit["samples"]
+
+
+def numbers(samples, measure, unit):
+    """Numbers in that unit, in the order taken; a failed call is infinite."""
+    found = []
+    for one in samples:
+        times, took = [one[name] for name in ("intended", "sent", "done")], one["ns"]
+        own, wanted = unit_of("ns" if took is not None else measure["unit"]), unit_of(unit)
+        if one["failed"] is not None:
+            found.append(math.inf)
+            continue
+        if took is None and one["value"] is None:
+            raise Invalid("wrong-kind")
+        if took is not None and None in times and took < 0:
+            raise Invalid("time-order")
+        if took is not None and None not in times and (times != sorted(times) or took != times[2] - times[0]):
+            raise Invalid("time-order")
+        if own[0] != wanted[0]:
+            raise Invalid("wrong-unit")
+        found.append(exact(one["value"] if took is None else took) * own[1] / wanted[1])
+    return found
+
+
+def judge_limit(criterion, limit, group):
+    """(verdict, reason) of one limit on the measurements of one test and run block, in the limit's order."""
+    judges = {"quantile": _values, "min": _values, "max": _values, "rate": _rate, "failures": _failures}
+    judges |= {"count": _count, "equal": _equal, "mean": _mean, "duration": _duration}
+    if limit["statistic"] not in judges:
+        raise Left(limit["statistic"])
+    try:
+        samples = [counted(one, criterion, limit) for one in group]
+        return judges[limit["statistic"]](criterion, limit, group, samples)
+    except Invalid as reason:
+        return "invalid", str(reason)
+
+
+def _risk(criterion):
+    return None if criterion["confidence"] in (None, "none") else 1 - Fraction(criterion["confidence"])
+
+
+def _rate(criterion, limit, group, samples):  # noqa: ARG001 - the judges of limits have one form
+    (taken,), planned = samples, planned_of(criterion, limit)
+    if any(one["ok"] is None and one["failed"] is None for one in taken):
+        raise Invalid("wrong-kind")
+    check_counts(len(taken), planned)
+    hits, bound = sum(one["ok"] is True for one in taken), Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
+    below = limit["comparison"] == "<="
+    good, share = (len(taken) - hits, 1 - bound) if below else (hits, bound)
+    return zone((share, _risk(criterion), False), good, good, len(taken), planned)
+
+
+def _failures(criterion, limit, group, samples):  # noqa: ARG001
+    (taken,), planned = samples, planned_of(criterion, limit)
+    check_counts(len(taken), max(planned or 0, len(taken)) if criterion["census"] else planned)
+    failed = sum(one["failed"] is not None or one["ok"] is False for one in taken)
+    if failed > Fraction(limit["bound"]):
+        return "fail", ""
+    return ("pass", "") if planned is None or len(taken) >= planned else ("inconclusive", "incomplete")
+
+
+def _count(criterion, limit, group, samples):  # noqa: ARG001
+    (taken,) = samples
+    if any(one["count"] is None or one["exposure"] is None for one in taken):
+        raise Invalid("wrong-kind")
+    total, exposure = sum(one["count"] for one in taken), sum(exact(one["exposure"]) for one in taken)
+    if total < 0 or exposure < 0:
+        raise Left("negative counts")
+    check_counts(exposure, None)
+    declared = Fraction(criterion["exposure"].split()[0])
+    if total > Fraction(limit["bound"]):
+        return "fail", ""
+    return ("pass", "") if exposure >= declared else ("inconclusive", "incomplete")
+
+
+def _mean(criterion, limit, group, samples):
+    """Maurer and Pontil (2009), theorem 4, for scores from 0 to 1; 60 digits, and 10^-40 against every claim."""
+    (taken,), (measure,), planned = samples, group, planned_of(criterion, limit)
+    values, below = numbers(taken, measure, "1"), limit["comparison"] == "<="
+    check_counts(len(taken), planned)
+    if any(one == math.inf or not 0 <= one <= 1 for one in values):
+        raise Invalid("out-of-range")
+    if planned is not None and len(taken) < planned:
+        return "inconclusive", "incomplete"
+    mean, bound = sum(values) / len(values), Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
+    depth, risk = (bound - mean if below else mean - bound), _risk(criterion)
+    if risk is None:
+        return ("pass" if depth >= 0 else "fail"), ""
+    if len(values) < 2:
+        return "inconclusive", ""
+    with localcontext(prec=60):
+        log = Fraction((Decimal(2 * risk.denominator) / Decimal(risk.numerator)).ln())
+        variance = sum((one - mean) ** 2 for one in values) / (len(values) - 1)
+        inner = 2 * variance * log / len(values)
+        root = Fraction((Decimal(inner.numerator) / Decimal(inner.denominator)).sqrt())
+    width = root + 7 * log / (3 * (len(values) - 1)) + Fraction(1, 10**40)
+    return ("pass" if depth >= width else "fail" if -depth > width else "inconclusive"), ""
+
+
+def _duration(criterion, limit, group, samples):  # noqa: ARG001
+    (taken,), (measure,) = samples, group
+    values, factor = numbers(taken, measure, limit["unit"]), unit_of(limit["unit"])
+    if len(values) != 1 or values[0] == math.inf:
+        raise Invalid("no-single-duration")
+    if factor[0] != "time" or measure["resolution_ns"] < 0:
+        raise Left("duration")
+    spread, bound = Fraction(measure["resolution_ns"], 10**9) / factor[1], Fraction(limit["bound"])
+    low, high, below = values[0] - spread, values[0] + spread, limit["comparison"] == "<="
+    if low > bound if below else high < bound:
+        return "fail", ""
+    if not (high <= bound if below else low >= bound):
+        return "inconclusive", ""
+    return ("pass", "") if measure["trusted"] else ("environment-limited", "virtual-clock")
+
+
+def _equal(criterion, limit, group, samples):
+    if len(group) != 2:
+        raise Invalid("one-sided")
+    sides, planned = [], planned_of(criterion, limit)
+    for taken in samples:
+        if any(one["item"] is None for one in taken):
+            raise Invalid("wrong-kind")
+        sides.append({one["item"]: one["seen"] for one in taken})
+        if len(sides[-1]) != len(taken):
+            raise Invalid("item-twice")
+    left, right = sides
+    names = left.keys() | right.keys()
+    if not names:
+        raise Invalid("empty")
+    if planned is not None and len(names) > planned and not criterion["census"]:
+        raise Invalid("more-than-planned")
+    both = left.keys() & right.keys()
+    if not all(same(left[name], right[name]) for name in both):
+        return "fail", ""
+    return ("not-run", "missing-part") if max(len(names), planned or 0) > len(both) else ("pass", "")
+
+
+def same(one, other):
+    """Whether two sides say the same, as JSON means it: 1 is 1.0 and is not true."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and one == other
+
+
+def _values(criterion, limit, group, samples):
+    (taken,), (measure,), planned = samples, group, planned_of(criterion, limit)
+    timed = any(one["ns"] is not None for one in taken)
+    if timed and unit_of(limit["unit"])[0] != "time":
+        raise Invalid("wrong-unit")
+    coarse = Fraction(measure["resolution_ns"], 10**9) / unit_of(limit["unit"])[1] if timed else Fraction(0)
+    values, bound = numbers(taken, measure, limit["unit"]), Fraction(limit["bound"])
+    quantile, below = limit["statistic"] == "quantile", limit["comparison"] == "<="
+    check_counts(len(taken), max(planned or 0, len(taken)) if criterion["census"] and not quantile else planned)
+    if coarse < 0:
+        raise Left("a negative resolution")
+    open_loop = all(None not in (one["intended"], one["sent"], one["done"]) for one in taken)
+    if quantile and criterion["sampling"] == "open-loop" and not open_loop:
+        raise Invalid("closed-loop")
+    if coarse * 10 > abs(bound):
+        raise Invalid("coarse-timer")
+    finite = [one for one in values if one != math.inf]
+    good, best = (
+        sum(one + shift <= bound if below else one - shift >= bound for one in finite) for shift in (coarse, -coarse)
+    )
+    if quantile:
+        return _quantile(criterion, limit, taken, values, (good, best))
+    if best < len(taken):
+        return "fail", ""
+    full = planned is None or len(taken) >= planned
+    return ("pass", "") if full and good == len(taken) else ("inconclusive", "" if full else "incomplete")
+
+
+def _quantile(criterion, limit, taken, values, within):
+    share, samples, planned = Fraction(limit["quantile"]), len(taken), planned_of(criterion, limit)
+    bar = (share, _risk(criterion), False) if limit["comparison"] == "<=" else (1 - share, _risk(criterion), True)
+    found = zone(bar, *within, samples, planned)
+    blocks, before = [], object()
+    for one in taken if criterion["blocks"] else ():
+        if one["block"] != before and one["block"] in {block for block, _ in blocks}:
+            raise Invalid("blocks-mixed")
+        blocks = [*blocks, [one["block"], 0]] if one["block"] != before else blocks
+        before, blocks[-1][1] = one["block"], blocks[-1][1] + 1
+    decided = found[0] in ("pass", "fail") and not (planned and samples < planned)
+    if blocks and bar[1] is not None and decided:
+        effect = design_effect(values, share, [size for _, size in blocks])
+        worth = math.floor(samples / effect)
+        over, least = samples - within[0], samples - within[1]
+        fewer = worth - math.ceil(Fraction(over * worth, samples)), worth - math.floor(Fraction(least * worth, samples))
+        can_decide = worth > 0 and tail(worth, bar[0], worth) <= bar[1]
+        if effect > 1 and not (can_decide and zone(bar, *fewer, worth)[0] == found[0]):
+            found = "inconclusive", ""
+    known = {one["block"] for one in taken if one["block"] is not None}
+    if found[0] == "pass" and criterion["blocks"] and (len(blocks) < 20 or len(known) < criterion["blocks"]):
+        found = "inconclusive", ""
+    return found
+
+
+# Subjects, requirements
+
+
+def meets(challenge):
+    """Whether the answers prove a subject real: an item with the nonce found, frames at pace, certificates of the run."""
+    nonce, said = challenge["nonce"], challenge["answers"]
+    try:
+        if challenge["kind"] == "nonce-item":
+            item, seen = said.get("item"), any(nonce in str(text) for text in said.get("found", ()))
+            return bool(nonce) and seen and isinstance(item, str) and nonce in item and item in said.get("audited", ())
+        if challenge["kind"] == "run-certificate":
+            services, authority = said.get("services", {}), said.get("authority")
+            return bool(services and authority) and all(one == authority for one in services.values())
+        if challenge["kind"] == "frame-pace":
+            readings, rate, period = said.get("readings", ()), said.get("rate", 0), said.get("period", 0)
+            frames, ns = (readings[-1][at] - readings[0][at] for at in (0, 1))
+            due = ns / 1e9 * rate
+            moving = all(late[0] > early[0] for early, late in pairwise(readings))
+            fine = len(readings) > 1 and period > 0 and period * 5 <= rate and ns >= 200_000_000 and moving
+            return fine and abs(frames - due) <= due * 0.05 + 2 * period
+    except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError):
+        return False
+    return False
+
+
+def observed(seen):
+    """The rank of the level that a subject showed."""
+    if seen["challenge"] is None:
+        return 0
+    return LEVELS.index(seen["registered"]) if meets(seen["challenge"]) else LEVELS.index("stub")
+
+
+def met(text, facts):
+    """Whether a requirement holds on the facts: True, False, or None where nobody knows."""
+    leaf = r"([a-z][\w.+-]*)(?: (>=|<=|>|<|==|!=) (-?\d+(?:\.\d+)?)(?: ([A-Za-z%]+))?)?"
+    found = []
+    for part in text.split(" and "):
+        read = re.fullmatch(leaf, part)
+        if read is None or read[1] in ("not", "or", "and") or " or " in part:
+            raise Left(f"requirement {text}")
+        fact = facts.get(read[1], {"state": "unknown"})
+        if fact["state"] != "present" or fact["value"] is None:
+            found.append(False if fact["state"] == "absent" else None)
+        elif read[2] is None:
+            found.append(bool(fact["value"]))
+        elif isinstance(fact["value"], str | bool) or unit_of(fact["unit"] or "1")[0] != unit_of(read[4] or "1")[0]:
+            found.append(None)
+        else:
+            left, right = exact(fact["value"]) * unit_of(fact["unit"] or "1")[1], Fraction(read[3])
+            order, right = read[2], right * unit_of(read[4] or "1")[1]
+            holds = {">": left > right, "<": left < right, "=": left == right, "!": left != right}
+            found.append(holds[order[0]] or (order in (">=", "<=") and left == right))
+    return False if False in found else None if None in found else True
+
+
+# Criteria
+
+
+class Evidence:
+    """The records of a run, as criteria need them."""
+
+    def __init__(self, read, records, measures, end):
+        self.start, self.plan, self.end = read["Bundle"], read["Plan"], end
+        self.items, self.errors = read["Inventory"]["items"], read["Inventory"]["errors"]
+        target = self.start["target"]
+        trusted = not target["name"] or target["facts"].get("clock.trusted") is True
+        self.records = records
+        self.measures = [{**one, "trusted": trusted and one["clock"] != "virtual"} for one in measures.values()]
+        self.criteria = {one["id"]: one for gate in self.plan["gates"] for one in gate["criteria"]}
+        self.limits, self.blind = {name: [] for name in self.criteria}, set()
+        self.crashed = {one["test"] for one in self.of("crash")}
+        self.facts = {one["name"]: one for one in reversed([body["fact"] for body in self.of("fact")])}
+        self.facts |= {one["name"]: one for one in self.start["profile"]["facts"]}
+        stated = self.start["target"]["facts"].items()
+        self.facts |= {name: {"state": "present", "value": value, "unit": None} for name, value in stated}
+
+    def of(self, *kinds):
+        """Records of these kinds."""
+        return [body for kind in kinds for body in self.records.get(kind, ())]
+
+    def own(self, criterion):
+        """What was measured for a criterion; for a control, under its fault."""
+        name = criterion["id"]
+        if criterion["control"]:
+            return [one for one in self.measures if one["control"] == name]
+        return [one for one in self.measures if not one["control"] and name in one["criteria"]]
+
+    def ended(self, test):
+        """Whether a test came to its end."""
+        found = [one for one in self.of("test") if one["id"] == test]
+        return bool(found) and not any(one["raised"] for one in found)
+
+    def selected(self, criterion):
+        """The tests that were collected for it, and selected."""
+        return [one for one in self.items if criterion["id"] in one["criteria"] and one["selected"]]
+
+    def told(self):
+        """(criterion, test) of every record that ties the two."""
+        for body in self.of("test", "run-opened"):
+            yield from ((name, body.get("id") or body.get("test")) for name in body["criteria"])
+        for one in self.measures:
+            yield from ((name, one["test"]) for name in ([one["control"]] if one["control"] else one["criteria"]))
+        yield from ((body["control"], body["test"]) for body in self.of("control-opened"))
+
+    def scope(self):
+        """Gates that the run set out to decide: those named, else those of which the inventory or a record tells."""
+        scope = self.start["scope"]
+        if scope["gates"] or scope["stages"]:
+            inside = (("id", scope["gates"]), ("stage", scope["stages"]))
+            return [
+                gate for gate in self.plan["gates"] if all(not names or gate[key] in names for key, names in inside)
+            ]
+        told = {name for one in self.items if one["selected"] for name in one["criteria"]}
+        told |= {name for name, _ in self.told()} | {name for one in self.measures for name in one["criteria"]}
+        return [gate for gate in self.plan["gates"] if gate["id"] in {name.split(".")[0] for name in told}]
+
+    def judge(self, criterion):
+        """(findings, what is left): verdict and reason of everything that stands against a plain pass, in order."""
+        if criterion["planned"] or criterion["method"] == "examine":
+            return [("not-run", "planned" if criterion["planned"] else "unsigned")], []
+        found, left = [], list(self._doubts(criterion))
+        for part in (self._tests, self._limits, self._delivered):
+            limited = found and all(verdict == "environment-limited" for verdict, _ in found)
+            if part != self._tests and limited and not self.own(criterion):
+                break
+            for one in part(criterion, bool({"not-run", "environment-limited"} & {verdict for verdict, _ in found})):
+                left, found = ([*left, one[1]], found) if one[0] == "left" else (left, [*found, one])
+        return found, left
+
+    def _doubts(self, criterion):
+        """What this program does not judge: the verdict may then be worse than what is found here."""
+        listed, name = {one["id"] for one in self.items}, criterion["id"]
+        if any(one["next"] and one["next"] not in listed for one in self.of("test")):
+            yield "a test was to run next that was never collected"
+        ends = [
+            [one["raised"] for one in self.of("test") if one["id"] == item["id"]] for item in self.selected(criterion)
+        ]
+        limited = [raised.count("limited") for raised in ends]
+        by_outcome = [one["statistic"] for one in criterion["limits"]] == ["all-pass"]
+        if any(limited) and (by_outcome or (not criterion["control"] and limited != [len(one) for one in ends])):
+            yield "some of its tests were kept back"
+        opened = {(one["test"], one["run"]) for one in self.of("run-opened") if name in one["criteria"]}
+        filled = {(one["test"], one["run"]) for one in self.own(criterion) if one["run"]}
+        known = {one["run"] for one in self.of("run-opened")}
+        closed = {one["run"] for one in self.of("run-closed")}
+        if opened - filled and filled and criterion["consecutive"] == 1:
+            yield "nothing was measured in a run block"
+        if (filled or criterion["consecutive"] > 1) and (closed - known or filled - opened):
+            yield "a run block that no record opens"
+
+    def _tests(self, criterion, _kept):
+        """What the claiming tests' ends say."""
+        items = [one for one in self.items if criterion["id"] in one["criteria"]]
+        selected = {one["id"] for one in self.selected(criterion)}
+        for test in dict.fromkeys(test for name, test in self.told() if name == criterion["id"]):
+            if test not in selected:
+                yield "invalid", "uncollected"
+        if self.errors:
+            yield "not-run", "collection-error"
+        if not selected:
+            yield "not-run", "deselected" if items else "no-tests"
+        stopped = {test for one in self.of("stopped") for test in one["running"]}
+        for item in self.selected(criterion):
+            records = [one for one in self.of("test") if one["id"] == item["id"]]
+            if item["id"] in self.crashed:
+                yield "not-run", "crashed"
+            elif not records:
+                yield "not-run", "interrupted" if item["id"] in stopped else "not-reached"
+            for record in records:
+                yield from self._end(record["raised"], item, criterion)
+
+    def _end(self, raised, item, criterion):
+        if raised == "limited":
+            yield self._kept_back(item, criterion)
+        elif raised in ENDS:
+            yield "not-run", ENDS[raised]
+        elif raised and [one["statistic"] for one in criterion["limits"]] == ["all-pass"]:
+            yield "fail", "test-failed"
+        elif raised and not any(one["test"] == item["id"] for one in self.own(criterion)):
+            yield "not-run", "raised-before-measuring"
+        elif raised:
+            yield "fail" if raised == "assertion" else "invalid", "raised-after-measuring"
+
+    def _kept_back(self, item, criterion):
+        others = {one["requires"] for one in self.criteria.values() if one["id"] in item["criteria"]}
+        own = [criterion["requires"]] if criterion["requires"] else []
+        own += [need for need in item["needs"] if need not in others]
+        try:
+            found = [met(need, self.facts) for need in own]
+            foreign = [met(need, self.facts) for need in item["needs"] if need not in own]
+        except Left as what:
+            return "left", str(what)
+        if not all(found):
+            return ("environment-limited", "requirement") if False in found else ("not-run", "requirement-unknown")
+        return ("invalid", "limited-without-need") if all(foreign) else ("not-run", "kept-back")
+
+    def _limits(self, criterion, kept):
+        """What was measured, or under a control's fault ought to be."""
+        if criterion["control"]:
+            yield from self._control(criterion)
+            return
+        judged = []
+        for limit in criterion["limits"]:
+            try:
+                found = self._limit(criterion, limit)
+                judged += [one for one in found if one[0] != "pass" and one[1] != "not-delivered"]
+                yield from (one for one in found if one[1] == "not-delivered" and not kept)
+            except Left as what:
+                yield "left", str(what)
+            except Invalid as reason:
+                yield "invalid", str(reason)
+        tests = {one["id"] for one in self.selected(criterion)}
+        ends = ("", "assertion", "error", "timeout")
+        if self.own(criterion) or any(one["id"] in tests and one["raised"] in ends for one in self.of("test")):
+            for name in criterion["subjects"]:
+                yield from self._subject(name)
+        yield from judged
+
+    def _limit(self, criterion, limit):
+        groups = {} if limit["statistic"] == "all-pass" else grouped(limit, self.own(criterion))
+        if limit["statistic"] == "all-pass":
+            found = [self._all_pass(criterion, limit)]
+        elif not groups:
+            return [("not-run", "not-delivered")]
+        elif criterion["consecutive"] > 1:
+            found = [self._row(criterion, limit, groups)]
+        else:
+            found = [judge_limit(criterion, limit, group) for group in groups.values()]
+        self.limits[criterion["id"]] += [(limit["text"], verdict) for verdict, _ in found]
+        return found
+
+    def _all_pass(self, criterion, limit):
+        tests, planned = [one["id"] for one in self.selected(criterion)], planned_of(criterion, limit) or 0
+        if len(tests) > planned or not planned:
+            return "invalid", "more-than-planned"
+        ends = [{one["raised"] for one in self.of("test") if one["id"] == test} for test in tests]
+        if any({"assertion", "error", "timeout"} & raised for raised in ends):
+            return "fail", ""
+        return ("pass", "") if sum(raised == {""} for raised in ends) == planned else ("not-run", "missing-part")
+
+    def _row(self, criterion, limit, groups):
+        """Each of the last runs must pass alone; a run that was not closed breaks the row."""
+        runs, wanted = {}, criterion["consecutive"]
+        for (_, run), group in groups.items():
+            verdict, _ = judge_limit(criterion, limit, group)
+            runs[run] = min(verdict, runs.get(run, verdict), key=WORST.index)
+        opened = [one["run"] for one in self.of("run-opened") if criterion["id"] in one["criteria"]]
+        closed = {one["run"]: one["outcome"] for one in self.of("run-closed")}
+        stray = closed.keys() - {one["run"] for one in self.of("run-opened")}
+        if stray or runs.keys() - set(opened) - {""}:
+            return "invalid", "run-unopened"
+        row = [runs.get(run, "") if closed.get(run) == "closed" else "" for run in opened]
+        row += [runs[""]] if "" in runs else []
+        if len({run.rpartition("-")[0] for run in opened}) > 1 or (opened and "" in runs):
+            row.sort(key=lambda verdict: -WORST.index(verdict or "invalid"))
+        last, risk = row[-wanted:], _risk(criterion)
+        if "fail" in last:
+            return "fail", ""
+        hunted = risk is not None and max(0, len(row) - wanted + 1) * risk**wanted > risk
+        return ("pass" if last == ["pass"] * wanted and not hunted else "inconclusive"), "row"
+
+    def _control(self, criterion):
+        """Under its fault, a limit of the guarded criterion must come out as declared."""
+        rule, own = criterion["control"], self.own(criterion)
+        guarded = self.criteria.get(rule["of"], {"limits": []})
+        blocks = [one for one in self.of("control-opened") if one["control"] == criterion["id"]]
+        fed = [one for one in guarded["limits"] if any(each["name"] in one["measurements"] for each in own)]
+        if not blocks or not fed:
+            yield "not-run", "control-not-run"
+            return
+        try:
+            groups = [(limit, group) for limit in fed for group in grouped(limit, own).values()]
+            found = [judge_limit(guarded, limit, group) for limit, group in groups]
+        except (Invalid, Left) as what:
+            yield "invalid" if isinstance(what, Invalid) else "left", str(what)
+            return
+        texts = [limit["text"] for limit, _ in groups]
+        self.limits[criterion["id"]] = [(text, verdict) for text, (verdict, _) in zip(texts, found, strict=True)]
+        if any((one["fault"], one["of"]) != (rule["fault"], rule["of"]) for one in blocks):
+            yield "invalid", "control-differs"
+        if any(one["test"] not in {block["test"] for block in blocks} for one in own):
+            yield "invalid", "control-unopened"
+        for test in {block["test"] for block in blocks if self.ended(block["test"])}:
+            ends = [
+                one for one in self.of("control-closed") if (one["control"], one["test"]) == (criterion["id"], test)
+            ]
+            if len(ends) < sum(one["test"] == test for one in blocks) or any(one["raised"] for one in ends):
+                yield "invalid", "control-broken"
+        if not any(verdict == rule["verdict"] and reason not in THIN for verdict, reason in found):
+            self.blind.add(criterion["id"])
+            yield "fail", "control-did-not-fail"
+
+    def _subject(self, name):
+        """Seen at the start, what it was registered as, the same to the end."""
+        seen = [one for one in self.of("subject") if one["subject"] == name and not one["control"]]
+        starts, ends = ({one["identity"] for one in seen if one["when"] == when} for when in ("start", "end"))
+        if not starts or ends - starts:
+            yield "invalid", "subject-unseen"
+        if any(observed(one) < LEVELS.index(one["registered"]) for one in seen):
+            yield "invalid", "fidelity-below-registered"
+        if len({one["digest"] for one in seen}) > 1:
+            yield "invalid", "subject-changed"
+        if any(one["subject"] == name for one in self.of("target-lost")):
+            yield "not-run", "target-lost"
+        elif not {one["identity"] for one in seen} <= ends:
+            excuse = "crashed" if self.of("crash") else "interrupted" if self.end["status"] != "finished" else ""
+            yield ("not-run", excuse) if excuse else ("invalid", "subject-gone")
+
+    def _delivered(self, criterion, _kept):
+        """Each test that came to its end has delivered, and left nothing half done."""
+        own = self.own(criterion)
+        for one in own:
+            if (not one["closed"] or one["closed"]["raised"]) and self.ended(one["test"]):
+                yield "invalid", "measurement-broken"
+        if [one["statistic"] for one in criterion["limits"]] != ["all-pass"]:
+            for item in self.selected(criterion):
+                if self.ended(item["id"]) and not any(one["test"] == item["id"] for one in own):
+                    yield "not-run", "not-delivered"
+
+    def verdict(self, criterion):
+        """(verdict, what the evidence alone says, reason, what is left) of one criterion."""
+        found, left = self.judge(criterion)
+        verdict, reason = min(found, key=lambda one: WORST.index(one[0]), default=("pass", ""))
+        if verdict == "pass" and criterion["requires"]:
+            try:
+                holds = met(criterion["requires"], self.facts)
+                verdict = "pass" if holds else "environment-limited" if holds is False else "not-run"
+                reason = "" if holds else "requirement" if holds is False else "requirement-unknown"
+            except Left as what:
+                left.append(str(what))
+        seen = [
+            observed(one)
+            for one in self.of("subject")
+            if one["subject"] in criterion["subjects"] and not one["control"]
+        ]
+        declared = min(LEVELS.index(self.start["target"]["fidelity"]), LEVELS.index("simulated"))
+        wanted = LEVELS.index(criterion["fidelity"]) if criterion["fidelity"] else 0
+        if verdict == "pass" and min(seen, default=declared) < wanted:
+            return "environment-limited", "pass", "fidelity", left
+        return verdict, verdict, reason, left
+
+
+def grouped(limit, measures):
+    """(test, run) → the measurements that a limit names, in its order."""
+    groups = {}
+    for one in measures:
+        if one["name"] in limit["measurements"]:
+            group = groups.setdefault((one["test"], one["run"]), {})
+            if one["name"] in group:
+                raise Invalid("measured-twice")
+            group[one["name"]] = one
+    return {key: [group[name] for name in limit["measurements"] if name in group] for key, group in groups.items()}
+
+
+# Decisions
+
+
+def combine(standings, *, capped):
+    """The decision of a gate, of (verdict, what the evidence alone says) of its blockers."""
+    verdicts = {verdict for verdict, _ in standings}
+    if verdicts & {"fail", "inconclusive", "not-run"}:
+        return "NO-GO"
+    passed = any(
+        verdict == "pass" or (verdict == "environment-limited" and alone == "pass") for verdict, alone in standings
+    )
+    if "invalid" in verdicts or not passed:
+        return "NOT-EVALUABLE"
+    return "CONDITIONAL GO" if capped or "environment-limited" in verdicts else "GO"
+
+
+def provable(criterion, limit):
+    """Whether samples as good as can be prove a rate or a quantile."""
+    risk, samples, below = _risk(criterion), planned_of(criterion, limit), limit["comparison"] == "<="
+    if limit["statistic"] not in ("rate", "quantile") or risk is None or samples is None or samples > 20_000:
+        return True
+    quantile = limit["statistic"] == "quantile"
+    named = Fraction(limit["quantile"]) if quantile else Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
+    return tail(samples, named if quantile is below else 1 - named, samples) <= risk
+
+
+def unread(criterion):
+    """Limits that do not mean what their text says, or that nothing can prove."""
+    for one in criterion["limits"]:
+        word, unit = one["statistic"], f" {one['unit']}" if one["unit"] else ""
+        if word == "quantile":
+            share = Fraction(one["quantile"]) * 100
+            word = f"p{share.numerator if share.denominator == 1 else float(share)}"
+        names = ", ".join(one["measurements"])
+        bound = f" {one['comparison']} {one['bound']}{unit}" if one["comparison"] else ""
+        text = word if word == "all-pass" else f"{word}({names}){bound}"
+        if not provable(criterion, one):
+            yield f"{criterion['id']}: its samples can never prove {one['text']}"
+        if text != one["text"]:
+            yield f"{criterion['id']}: the limit {one['text']} does not mean what its text says ({text})"
+
+
+def judge(read, records, measures, end, walls):
+    """States and notes of steps 7 to 10 of a bundle that is sound, and what is wrong as (code, path, sentence)."""
+    evidence, said = Evidence(read, records, measures, end), read["Summary"]
+    faults = [sentence for one in evidence.criteria.values() for sentence in unread(one)]
+    if faults:
+        return {}, [("plan-unjudgeable", "plan.json", sentence) for sentence in faults]
+    gates, start = evidence.scope(), evidence.start
+    found = {one["id"]: evidence.verdict(one) for gate in gates for one in gate["criteria"]}
+    for name in list(found):
+        one, rule = evidence.criteria[name], evidence.criteria[name]["control"]
+        guarded = rule and rule["of"] in found and evidence.criteria[rule["of"]]
+        advisory = guarded and one["level"] == "advisory" and guarded["level"] == "blocker"
+        if guarded and name in evidence.blind and found[name][2] != "control-did-not-fail":
+            found[name][3].append("its test failed besides")
+            found[rule["of"]][3].append("its control failed twice")
+        elif guarded and (found[name][0] != "pass" if advisory else name in evidence.blind):
+            found[rule["of"]] = ("invalid", found[rule["of"]][1], "control-did-not-fail", found[rule["of"]][3])
+    wrong, left = compare_verdicts(
+        evidence, found, said, logged=bool(start.get("ledger")) or bool(evidence.of("recovered"))
+    )
+    taken = {one["id"]: (one["verdict"], one["original"]) for one in said["criteria"]}
+    standing = {name: taken.get(name, found[name][:2]) if name in left else found[name][:2] for name in found}
+    wrong += compare_decisions(evidence, gates, standing, said)
+    controls = [name for name in found if evidence.criteria[name]["control"]]
+    held = sum(standing[name][0] == "pass" for name in controls)
+    seen = {one["subject"] for one in evidence.of("subject") if not one["control"]}
+    whole = f"{len(found) - len(left)} of {len(found)} criteria from their samples; figures and sentences not checked"
+    rest = "".join(f"; {name} not checked ({why})" for name, why in left.items())
+    notes = {7: f"{len(seen)} subjects", 9: whole + rest, 10: f"{held} of {len(controls)} controls failed as they must"}
+    steps = {step: ["held", note] for step, note in notes.items()}
+    steps[8] = ["cannot-tell", "nothing is read here that tells of ledger, attestation and publishing"]
+    late = [("time-order", "", sentence) for sentence in order(start, walls)]
+    return steps, late + [("summary-mismatch", "summary.json", sentence) for sentence in wrong]
+
+
+def compare_verdicts(evidence, found, said, *, logged):
+    """What of the summary's verdicts is not so, and what was not checked: criterion → why."""
+    wrong, left, ids = [], {}, [one["id"] for one in said["criteria"]]
+    if ids != list(found):
+        wrong.append(f"it judges {', '.join(map(str, ids))}; in scope are {', '.join(found)}")
+    for one in said["criteria"]:
+        verdict, alone, reason, why = found.get(one["id"], ("", "", "", []))
+        claimed, original = one["verdict"], one["original"]
+        if why or logged:
+            left[one["id"]] = ", ".join(why) or "a ledger or a recovery has a say"
+            if claimed in WORST and verdict and WORST.index(claimed) <= WORST.index(verdict):
+                continue
+        if (claimed, original) != (verdict, alone):
+            wrong.append(f"found {claimed} for {one['id']}, expected {verdict}: that is what its samples give")
+        elif not why:
+            limits, tests = sorted((each["limit"], each["verdict"]) for each in one["limits"]), list(one["tests"])
+            if reason in ("row", *THIN):
+                reason = ""
+            own = [item["id"] for item in evidence.selected(evidence.criteria[one["id"]])]
+            if limits != sorted(evidence.limits[one["id"]]) or tests != own or reason not in ("", one["reason"]):
+                wrong.append(f"{one['id']}: it names another reason, or other limits or tests, than the evidence gives")
+    return wrong, left
+
+
+def compare_decisions(evidence, gates, standing, said):
+    """What of the summary is not what the verdicts give."""
+    start, scope, own = evidence.start, evidence.start["scope"], {}
+    partial, whole = bool(scope["narrowed"]), []
+    for gate in gates:
+        blockers = [one for one in gate["criteria"] if one["level"] == "blocker"]
+        capped = any(one["confidence"] == "none" for one in blockers)
+        own[gate["id"]] = None if partial else combine([standing[one["id"]] for one in blockers], capped=capped)
+        whole.append((gate["stage"], own[gate["id"]]))
+    stages = {} if scope["gates"] else {stage: None for stage, _ in whole if stage}
+    for stage in stages if not partial else ():
+        stages[stage] = min((one for name, one in whole if name == stage), key=DECISIONS.index)
+    known = {one["id"] for one in evidence.plan["gates"]}, {one["stage"] for one in evidence.plan["gates"]}
+    missing = set(scope["gates"]) - known[0] or set(scope["stages"]) - known[1]
+    every = [one for _, one in whole] + ["NOT-EVALUABLE"] * (bool(missing) or not whole)
+    decision = None if partial else min(every, key=DECISIONS.index)
+    given = {
+        "run": start["run"],
+        "plan": start["plan"],
+        "rules": evidence.plan["rules"],
+        "target": start["target"]["name"],
+        "partial": partial,
+        "decision": decision,
+        "permission": {"GO": 2, "CONDITIONAL GO": 1}.get(decision, 0),
+        "counts": dict(Counter(verdict for verdict, _ in standing.values())),
+        "tests": dict(Counter(one["raised"] or "passed" for one in evidence.of("test"))),
+        "watermark": "",
+    }
+    found = [f"{name}: found {said[name]}, expected {value}" for name, value in given.items() if said[name] != value]
+    for name, value in (("gates", own), ("stages", stages)):
+        claimed = {one["id"]: one["decision"] for one in said[name]}
+        found += [f"{name}: found {claimed}, expected {value}"] if claimed != value else []
+    blockers = [name for name in standing if evidence.criteria[name]["level"] == "blocker"]
+    debts = [name for name in blockers if standing[name][0] == "environment-limited"]
+    claimed = [one["criterion"] for one in said["debts"]]
+    return found + ([f"debts: found {claimed}, expected {debts}"] if claimed != debts else [])
+
+
+def order(start, walls):
+    """Sentences for what happened before something that it must follow, clocks 300 s apart at most; step 8."""
+    committed, records = start["git"].get("committed"), list(chain(*walls.values()))
+    terms = [("tested commit", committed * 10**6, committed * 10**6)] if type(committed) is int else []
+    terms += [("opened", start["opened"], start["opened"]), ("records", min(records), max(records))]
+    terms.append(("end", walls["main"][-1], walls["main"][-1]))
+    for at, (name, first, _) in enumerate(terms):
+        late = max((last for _, _, last in terms[:at]), default=first)
+        if first + 300 * 10**6 < late:
+            yield f"{name} is {(late - first) // 10**6} s before what it follows"
