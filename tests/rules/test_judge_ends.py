@@ -251,6 +251,16 @@ def test_a_test_that_was_to_run_next_and_is_not_listed_was_taken_away(gate, foll
     assert gate.verdict("S1.works") == found
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_test_that_was_to_run_next_and_has_run_is_told_by_its_own_record(gate, backwards):
+    gate.measure("S1.works", "work", gate.hits(2))
+    gate.records["tests"] = [
+        record.Test(id=gate.node("test_it"), criteria=("S1.works",), next=gate.node("test_b")),
+        record.Test(id=gate.node("test_b"), criteria=("S2.other",)),
+    ][:: -1 if backwards else 1]
+    assert gate.verdict("S1.works") == (PASS, "")
+
+
 # run blocks
 
 
