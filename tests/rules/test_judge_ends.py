@@ -168,6 +168,12 @@ def test_a_measurement_left_half_done_is_invalid_though_the_test_ended_well(gate
     assert gate.judged("S1.works").sentence == f"work of test_it: {words}"
 
 
+@pytest.mark.parametrize("raised", ["skip", "crash", "exit"])
+def test_a_measurement_left_half_done_is_explained_by_its_tests_end(gate, raised):
+    gate.ran("test_it", "S1.works", raised=raised).measure("S1.works", "work", gate.hits(2), closed=False)
+    assert gate.judged("S1.works").verdict == NOT_RUN
+
+
 # bound by outcome
 
 
