@@ -1,0 +1,35 @@
+"""A defect: what turns sound evidence into evidence that must not pass."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pytest_spiral.model.evidence import Evidence
+from pytest_spiral.model.selftest import DefectCard
+from pytest_spiral.rules.selftest.scene import Scene
+
+
+class Broken(NamedTuple):
+    """Evidence with a defect in it, and where it was put (a limit's text, or empty: the criterion as a whole)."""
+
+    where: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One kind of defect. `make` gives every variant of it that applies to a scene; none where it does not apply.
+
+    `conditional` says that it may leave a condition: what lacks the environment is no pass, and no failure either.
+    """
+
+    id: str
+    makes: str
+    applies: str
+    make: Callable[[Scene], Iterator[Broken]]
+    conditional: bool = False
+
+    @property
+    def card(self) -> DefectCard:
+        """How the certificate describes it."""
+        return DefectCard(id=self.id, makes=self.makes, applies=self.applies)
