@@ -94,11 +94,12 @@ def _variants(defect: Defect, scene: Scene) -> Iterator[Broken]:
 
 
 def _judged(defect: Defect, broken: Broken, criterion: Criterion) -> Miss | None:
-    """None where the defect was caught: no pass, and no permission beyond what lacking an environment leaves."""
+    """None where the defect was caught: no more is left of a pass, and of a permission, than it leaves."""
     judgement = judge(broken.evidence)
     verdict = _verdict(judgement, criterion)
-    limited = defect.conditional and verdict.verdict is Verdict.ENVIRONMENT_LIMITED
-    if (limited or verdict.verdict in _BLOCKING) and judgement.permission <= int(limited):
+    limited = defect.leaves == "condition" and verdict.verdict is Verdict.ENVIRONMENT_LIMITED
+    stands = defect.leaves in ("no-decision", "cap") or limited or verdict.verdict in _BLOCKING
+    if stands and judgement.permission <= int(limited or defect.leaves == "cap"):
         return None
     shown = f"{verdict.verdict}, {judgement.decision}"
     return Miss(defect=defect.id, where=broken.where, verdict=shown)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.selftest import DefectCard
@@ -20,14 +20,16 @@ class Broken(NamedTuple):
 class Defect:
     """One kind of defect. `make` gives every variant of it that applies to a scene; none where it does not apply.
 
-    `conditional` says that it may leave a condition: what lacks the environment is no pass, and no failure either.
+    `leaves` is the most that may be left of a GO. `nothing`: the criterion is neither passed nor limited by the
+    environment, and nothing is permitted. `condition`: what lacks the environment is no pass, and no failure either.
+    `no-decision` and `cap`: the criterion passes, and nothing, or not more than a condition, is permitted.
     """
 
     id: str
     makes: str
     applies: str
     make: Callable[[Scene], Iterator[Broken]]
-    conditional: bool = False
+    leaves: Literal["nothing", "condition", "no-decision", "cap"] = "nothing"
 
     @property
     def card(self) -> DefectCard:

@@ -1,6 +1,8 @@
 """Defects of comparisons item by item, and of rows of runs."""
 
 from collections.abc import Iterator
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
@@ -101,6 +103,32 @@ def _no_runs(scene: Scene) -> Iterator[Broken]:
         yield Broken("", scene.but(runs_opened=(), runs_closed=(), measurements=kept))
 
 
+def _hunted(scene: Scene) -> Iterator[Broken]:
+    """Bad runs first, as many as it takes for a row of good ones to come by chance."""
+    criterion = scene.criterion
+    if criterion.consecutive < 2 or criterion.confidence in (None, "none"):
+        return
+    alpha = 1 - Fraction(Decimal(criterion.confidence or "0"))
+    before = int(alpha ** (1 - criterion.consecutive))
+    if before > _MOST_HUNTED:
+        return
+    for limit, recipe, found in scene.fed():
+        bad = _spoilt(found, recipe, limit)
+        runs = [f"main-0{at}" for at in range(before)]
+        evidence = scene.evidence
+        opened = [msgspec.structs.replace(evidence.runs_opened[0], run=run) for run in runs]
+        closed = [msgspec.structs.replace(evidence.runs_closed[0], run=run) for run in runs]
+        taken = [msgspec.structs.replace(found, file=f"{run}.jsonl", run=run, samples=bad) for run in runs]
+        yield Broken(
+            limit.text,
+            scene.but(
+                runs_opened=(*opened, *evidence.runs_opened),
+                runs_closed=(*closed, *evidence.runs_closed),
+                measurements=(*taken, *evidence.measurements),
+            ),
+        )
+
+
 def _run_fails(scene: Scene) -> Iterator[Broken]:
     """Each run in turn is a bad one: none of the row may be."""
     if scene.criterion.consecutive > 1:
@@ -114,6 +142,7 @@ def _spoilt(found: Measurement, recipe: Recipe, limit: Limit) -> Any:
     return numbered([one if one.warm else recipe.spoilt(one, limit, far=True) for one in found.samples])
 
 
+_MOST_HUNTED: Final = 40
 _RUNS: Final = "consecutive runs"
 _EQUAL: Final = "a comparison item by item"
 
@@ -132,5 +161,8 @@ DEFECTS: Final = (
     Defect("run-abandoned", "a run was abandoned, or never closed", _RUNS, _run_abandoned),
     Defect("run-silent", "nothing was measured in a run", _RUNS, _run_silent),
     Defect("one-long-run", "the samples of one run, in no run block", _RUNS, _no_runs),
+    Defect(
+        "row-hunted", "so many bad runs before that such a row comes by chance", "two runs, with confidence", _hunted
+    ),
     Defect("run-fails", "an earlier run of the row is a bad one", _RUNS, _run_fails),
 )

@@ -121,6 +121,25 @@ def _on(scene: Scene, facts: tuple[Any, ...]) -> Evidence:
     return scene.but(bundle=msgspec.structs.replace(bundle, target=target, profile=profile))
 
 
+def _scope(scene: Scene, **changes: Any) -> Iterator[Broken]:
+    bundle = scene.evidence.bundle
+    scope = msgspec.structs.replace(bundle.scope, **changes)
+    yield Broken("", scene.but(bundle=msgspec.structs.replace(bundle, scope=scope)))
+
+
+def _gate_missing(scene: Scene) -> Iterator[Broken]:
+    yield from _scope(scene, gates=(*scene.evidence.bundle.scope.gates, "Z9"))
+
+
+def _narrowed(scene: Scene) -> Iterator[Broken]:
+    yield from _scope(scene, narrowed=("-k something",))
+
+
+def _unconfident(scene: Scene) -> Iterator[Broken]:
+    if scene.criterion.confidence == "none" and scene.criterion.level == "blocker":
+        yield Broken("", scene.evidence)
+
+
 _SUBJECTS: Final = "named subjects"
 
 DEFECTS: Final = (
@@ -133,14 +152,19 @@ DEFECTS: Final = (
     Defect("subject-changed", "a subject's code is another one at the end", _SUBJECTS, _changed),
     Defect("subject-swapped", "another instance stands there at the end", _SUBJECTS, _swapped),
     Defect("subject-lost", "a subject died", _SUBJECTS, _lost),
-    Defect("fidelity-below", "a target one level below", "a fidelity", _below, conditional=True),
+    Defect("fidelity-below", "a target one level below", "a fidelity", _below, leaves="condition"),
     Defect(
         "fidelity-boasted",
         "a target registered as real, whose subjects are not",
         "a fidelity and named subjects",
         _boasting,
-        conditional=True,
+        leaves="condition",
     ),
-    Defect("requirement-unmet", "facts that do not meet the requirement", "a requirement", _unmet, conditional=True),
+    Defect("requirement-unmet", "facts that do not meet the requirement", "a requirement", _unmet, leaves="condition"),
     Defect("requirement-unknown", "no facts at all", "a requirement on the machine", _unknown),
+    Defect("gate-missing", "a gate was named that is not in the plan", "any criterion", _gate_missing, "no-decision"),
+    Defect("narrowed", "tests were kept out of the run", "any criterion", _narrowed, "no-decision"),
+    Defect(
+        "no-confidence", "nothing: a plain comparison permits a condition at most", "no confidence", _unconfident, "cap"
+    ),
 )

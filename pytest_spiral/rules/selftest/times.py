@@ -135,7 +135,7 @@ DEFECTS: Final = (
         "a limit on times",
         _unresolved,
     ),
-    Defect("settable-clock", "the time passed on a clock that can be set", "a duration", _virtual, conditional=True),
+    Defect("settable-clock", "the time passed on a clock that can be set", "a duration", _virtual, leaves="condition"),
     Defect("closed-loop", "samples do not say when they were intended", "an open loop", _closed_loop),
     Defect("times-disagree", "one time of a sample is changed", "a limit on times", _disagreeing),
     Defect("one-block", "all samples in one block, or in none", "declared blocks", _one_block),
