@@ -33,6 +33,7 @@ DEFECTS: Final[tuple[Defect, ...]] = (
 _OWN: Final = frozenset({*(one.id for one in (*ends.DEFECTS, *controls.DEFECTS, *surroundings.DEFECTS))})
 """Defects that apply to a control too, which has no samples of its own but those under its fault."""
 
+_BROKEN: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 _BLOCKING: Final = frozenset({Verdict.FAIL, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.NOT_RUN})
 
 
@@ -94,15 +95,28 @@ def _variants(defect: Defect, scene: Scene) -> Iterator[Broken]:
 
 
 def _judged(defect: Defect, broken: Broken, criterion: Criterion) -> Miss | None:
-    """None where the defect was caught: no more is left of a pass, and of a permission, than it leaves."""
-    judgement = judge(broken.evidence)
+    """None where the defect was caught: no more is left of a pass, and of a permission, than it leaves.
+
+    A judge that breaks on what it should refuse has not caught it.
+    """
+    try:
+        judgement = judge(broken.evidence)
+    except _BROKEN as error:
+        return Miss(defect=defect.id, where=broken.where, verdict=f"{type(error).__name__}: {error}")
     verdict = _verdict(judgement, criterion)
     limited = defect.leaves == "condition" and verdict.verdict is Verdict.ENVIRONMENT_LIMITED
-    stands = defect.leaves in ("no-decision", "cap") or limited or verdict.verdict in _BLOCKING
+    stands = defect.leaves in ("no-decision", "cap") or limited or verdict.verdict in _expected(defect, criterion)
     if stands and judgement.permission <= int(limited or defect.leaves == "cap"):
         return None
     shown = f"{verdict.verdict}, {judgement.decision}"
     return Miss(defect=defect.id, where=broken.where, verdict=shown)
+
+
+def _expected(defect: Defect, criterion: Criterion) -> frozenset[Verdict]:
+    """Verdicts that catch a defect: the one that the rules name for it; in a row of runs a broken one breaks the row."""
+    if defect.verdict is None or criterion.consecutive > 1:
+        return _BLOCKING
+    return frozenset({defect.verdict})
 
 
 def _verdict(judgement: Judgement, criterion: Criterion) -> CriterionVerdict:

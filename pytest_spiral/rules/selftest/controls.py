@@ -7,6 +7,7 @@ import msgspec
 
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.measurement import Measurement
+from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Scene, numbered
 
@@ -72,6 +73,19 @@ def _unopened(scene: Scene) -> Iterator[Broken]:
     for opened in _opened(scene):
         yield Broken("", scene.but(controls_opened=()))
         yield Broken("", scene.but(controls_opened=(_with(opened, test="selftest.py::test_0"),)))
+        yield Broken("", _elsewhere(scene, f"{opened.test}_another"))
+
+
+def _elsewhere(scene: Scene, test: str) -> Evidence:
+    """A second test of the control, which measured and opened no block."""
+    inventory = scene.evidence.inventory
+    item, record = inventory.items[-1], scene.evidence.tests[-1]
+    more = [_with(one, file=f"another-{one.file}", test=test) for one in _own(scene)]
+    return scene.but(
+        inventory=_with(inventory, items=(*inventory.items, _with(item, id=test))),
+        tests=(*scene.evidence.tests, _with(record, id=test)),
+        measurements=(*scene.evidence.measurements, *more),
+    )
 
 
 def _broken(scene: Scene) -> Iterator[Broken]:
@@ -107,10 +121,28 @@ DEFECTS: Final = (
     Defect(
         "fault-not-shown", "samples under the fault are missing, and those that are there are good", _CONTROL, _short
     ),
-    Defect("control-not-run", "nothing was measured under the fault", _CONTROL, _not_run),
-    Defect("control-renamed", "what was measured under the fault has another name", _CONTROL, _renamed),
-    Defect("control-differs", "the block ran with another fault, or for another criterion", _CONTROL, _other_fault),
+    Defect("control-not-run", "nothing was measured under the fault", _CONTROL, _not_run, verdict=Verdict.NOT_RUN),
+    Defect(
+        "control-renamed",
+        "what was measured under the fault has another name",
+        _CONTROL,
+        _renamed,
+        verdict=Verdict.NOT_RUN,
+    ),
+    Defect(
+        "control-differs",
+        "the block ran with another fault, or for another criterion",
+        _CONTROL,
+        _other_fault,
+        verdict=Verdict.INVALID,
+    ),
     Defect("control-unopened", "the record that opens the block is missing, or another test's", _CONTROL, _unopened),
-    Defect("control-broken", "the block was not closed, or an exception left it", _CONTROL, _broken),
-    Defect("control-twice", "the same was measured twice in the block", _CONTROL, _twice),
+    Defect(
+        "control-broken",
+        "the block was not closed, or an exception left it",
+        _CONTROL,
+        _broken,
+        verdict=Verdict.INVALID,
+    ),
+    Defect("control-twice", "the same was measured twice in the block", _CONTROL, _twice, verdict=Verdict.INVALID),
 )

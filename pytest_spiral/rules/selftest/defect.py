@@ -6,6 +6,7 @@ from typing import Literal, NamedTuple
 
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.selftest import DefectCard
+from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.selftest.scene import Scene
 
 
@@ -22,7 +23,7 @@ class Defect:
 
     `leaves` is the most that may be left of a GO. `nothing`: the criterion is neither passed nor limited by the
     environment, and nothing is permitted. `condition`: what lacks the environment is no pass, and no failure either.
-    `no-decision` and `cap`: the criterion passes, and nothing, or not more than a condition, is permitted.
+    `verdict` is what the rules name for it, where they name one. `no-decision` and `cap`: the criterion passes, and nothing, or not more than a condition, is permitted.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Defect:
     applies: str
     make: Callable[[Scene], Iterator[Broken]]
     leaves: Literal["nothing", "condition", "no-decision", "cap"] = "nothing"
+    verdict: Verdict | None = None
 
     @property
     def card(self) -> DefectCard:

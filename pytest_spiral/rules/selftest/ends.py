@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from pytest_spiral.model.gate import Limit
 from pytest_spiral.model.record import Crash, Raised
+from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Scene
 
@@ -69,6 +71,27 @@ def _silent_test(scene: Scene) -> Iterator[Broken]:
         yield Broken("", scene.but(inventory=more, tests=(*scene.evidence.tests, record)))
 
 
+def _fewer_tests(scene: Scene) -> Iterator[Broken]:
+    for _ in _bound(scene):
+        evidence = scene.evidence
+        inventory = msgspec.structs.replace(evidence.inventory, items=evidence.inventory.items[:-1])
+        yield Broken("", scene.but(inventory=inventory, tests=evidence.tests[:-1]))
+
+
+def _more_tests(scene: Scene) -> Iterator[Broken]:
+    for _ in _bound(scene):
+        inventory = scene.evidence.inventory
+        more = msgspec.structs.replace(inventory.items[0], id=f"{scene.test}_more")
+        record = msgspec.structs.replace(scene.evidence.tests[0], id=more.id)
+        items = msgspec.structs.replace(inventory, items=(*inventory.items, more))
+        yield Broken("", scene.but(inventory=items, tests=(*scene.evidence.tests, record)))
+
+
+def _bound(scene: Scene) -> list[Limit]:
+    """The limit by which tests themselves are counted, where there is one."""
+    return [one for one in scene.criterion.limits if one.statistic == "all-pass"]
+
+
 def _all_gone(scene: Scene) -> Iterator[Broken]:
     """Nothing at all of it is left."""
     inventory = msgspec.structs.replace(scene.evidence.inventory, items=())
@@ -81,25 +104,39 @@ def _all_gone(scene: Scene) -> Iterator[Broken]:
 _ANY: Final = "any criterion"
 
 DEFECTS: Final = (
-    Defect("test-skipped", "its test was skipped", _ANY, _ended("skip", "setup")),
-    Defect("test-xfailed", "its test gave up as an expected failure", _ANY, _ended("xfail")),
+    Defect("test-skipped", "its test was skipped", _ANY, _ended("skip", "setup"), verdict=Verdict.NOT_RUN),
+    Defect("test-xfailed", "its test gave up as an expected failure", _ANY, _ended("xfail"), verdict=Verdict.NOT_RUN),
     Defect(
-        "test-kept-back", "its test was kept from running, and nothing was missing", _ANY, _ended("limited", "setup")
+        "test-kept-back",
+        "its test was kept from running, and nothing was missing",
+        _ANY,
+        _ended("limited", "setup"),
+        verdict=Verdict.INVALID,
     ),
-    Defect("test-failed", "its test failed, after it had measured", _ANY, _ended("assertion")),
+    Defect("test-failed", "its test failed, after it had measured", _ANY, _ended("assertion"), verdict=Verdict.FAIL),
     Defect("test-broke", "its test broke, after it had measured", _ANY, _ended("error")),
     Defect("teardown-broke", "its test broke when it cleaned up", _ANY, _ended("error", "teardown")),
     Defect("test-timed-out", "its test was ended for taking too long", _ANY, _ended("timeout")),
-    Defect("test-blocked", "its test was blocked", _ANY, _ended("blocked", "setup")),
-    Defect("target-lost", "the target was lost under its test", _ANY, _ended("lost")),
-    Defect("test-exited", "its test ended the session", _ANY, _ended("exit")),
-    Defect("test-crashed", "its test's process died", _ANY, _ended("crash")),
-    Defect("crash-recorded", "its test passed, and a record says that its process died", _ANY, _crashed),
-    Defect("test-unreached", "no record tells of its test", _ANY, _unreached),
-    Defect("test-rerun", "its test failed once, and passed once", _ANY, _rerun),
+    Defect("test-blocked", "its test was blocked", _ANY, _ended("blocked", "setup"), verdict=Verdict.NOT_RUN),
+    Defect("target-lost", "the target was lost under its test", _ANY, _ended("lost"), verdict=Verdict.NOT_RUN),
+    Defect("test-exited", "its test ended the session", _ANY, _ended("exit"), verdict=Verdict.NOT_RUN),
+    Defect("test-crashed", "its test's process died", _ANY, _ended("crash"), verdict=Verdict.NOT_RUN),
+    Defect(
+        "crash-recorded",
+        "its test passed, and a record says that its process died",
+        _ANY,
+        _crashed,
+        verdict=Verdict.NOT_RUN,
+    ),
+    Defect("test-unreached", "no record tells of its test", _ANY, _unreached, verdict=Verdict.NOT_RUN),
+    Defect("test-rerun", "its test failed once, and passed once", _ANY, _rerun, verdict=Verdict.FAIL),
     Defect("test-deselected", "its test was deselected", _ANY, _deselected),
-    Defect("test-uncollected", "its test was not collected, or not for it", _ANY, _uncollected),
-    Defect("collection-error", "a module could not be collected", _ANY, _uncollectable),
+    Defect(
+        "test-uncollected", "its test was not collected, or not for it", _ANY, _uncollected, verdict=Verdict.INVALID
+    ),
+    Defect("collection-error", "a module could not be collected", _ANY, _uncollectable, verdict=Verdict.NOT_RUN),
     Defect("silent-test", "a second claiming test delivered nothing, or was skipped", _ANY, _silent_test),
-    Defect("nothing-left", "no record, no test and no sample is left", _ANY, _all_gone),
+    Defect("test-missing", "one bound test fewer than declared", "bound tests", _fewer_tests, verdict=Verdict.NOT_RUN),
+    Defect("test-more", "one bound test more than declared", "bound tests", _more_tests, verdict=Verdict.INVALID),
+    Defect("nothing-left", "no record, no test and no sample is left", _ANY, _all_gone, verdict=Verdict.NOT_RUN),
 )

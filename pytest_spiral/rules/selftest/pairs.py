@@ -9,6 +9,7 @@ import msgspec
 
 from pytest_spiral.model.gate import Limit
 from pytest_spiral.model.measurement import Measurement
+from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted, numbered
 
@@ -24,14 +25,10 @@ def _pairs(scene: Scene) -> Iterator[tuple[Limit, Measurement, Measurement]]:
 def _says_else(scene: Scene) -> Iterator[Broken]:
     for limit, left, right in _pairs(scene):
         for side in (left, right):
-            for seen in _others(counted(side)[-1].seen):
-                changed = scene.with_counted(
-                    side,
-                    lambda one: msgspec.structs.replace(one, seen=seen),
-                    1,
-                    start=len(counted(side)) - 1,
-                )
-                yield Broken(limit.text, changed)
+            *most, last = side.samples
+            for seen in _others(last.seen):
+                other = msgspec.structs.replace(last, seen=seen)
+                yield Broken(limit.text, scene.with_samples(side, (*most, other)))
 
 
 def _others(seen: Any) -> tuple[Any, ...]:
@@ -152,10 +149,17 @@ DEFECTS: Final = (
         "one side says something else of one item: a text for a number, nothing, more",
         _EQUAL,
         _says_else,
+        verdict=Verdict.FAIL,
     ),
     Defect("one-sided", "one side is missing, or lacks an item", _EQUAL, _one_side),
-    Defect("both-short", "an item is missing on both sides", _EQUAL, _both_short),
-    Defect("item-twice", "one side lists an item twice, and another not at all", _EQUAL, _item_twice),
+    Defect("both-short", "an item is missing on both sides", _EQUAL, _both_short, verdict=Verdict.NOT_RUN),
+    Defect(
+        "item-twice",
+        "one side lists an item twice, and another not at all",
+        _EQUAL,
+        _item_twice,
+        verdict=Verdict.INVALID,
+    ),
     Defect("run-missing", "a run is missing", _RUNS, _run_missing),
     Defect("run-unopened", "the record that opens a run is missing", _RUNS, _run_unopened),
     Defect("run-abandoned", "a run was abandoned, or never closed", _RUNS, _run_abandoned),

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
+from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Limit
 from pytest_spiral.model.measurement import Measurement, Sample
+from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted, failed, numbered, plain
@@ -235,18 +237,19 @@ def _second_test(scene: Scene) -> Iterator[Broken]:
         bad = tuple(one if one.warm else recipe.spoilt(one, limit, far=True) for one in found.samples)
         others = [one for one in scene.evidence.measurements if one is not found and _beside(one, found, limit)]
         taken = [msgspec.structs.replace(found, samples=bad), *others]
-        yield Broken(limit.text, _taken_elsewhere(scene, taken))
+        for run in dict.fromkeys(["", found.run]):
+            yield Broken(limit.text, _taken_elsewhere(scene, taken, run))
 
 
 def _beside(one: Measurement, found: Measurement, limit: Limit) -> bool:
     return one.name in limit.measurements and (one.test, one.run) == (found.test, found.run)
 
 
-def _taken_elsewhere(scene: Scene, taken: list[Measurement]) -> Any:
+def _taken_elsewhere(scene: Scene, taken: list[Measurement], run: str) -> Evidence:
     test = "selftest.py::test_another"
     evidence = scene.evidence
     item = msgspec.structs.replace(evidence.inventory.items[0], id=test)
-    more = tuple(msgspec.structs.replace(one, file=f"another-{one.file}", test=test, run="") for one in taken)
+    more = tuple(msgspec.structs.replace(one, file=f"another-{one.file}", test=test, run=run) for one in taken)
     return scene.but(
         inventory=msgspec.structs.replace(evidence.inventory, items=(*evidence.inventory.items, item)),
         tests=(*evidence.tests, msgspec.structs.replace(evidence.tests[0], id=test)),
@@ -268,20 +271,44 @@ DEFECTS: Final = (
     Defect("empty", "no samples", _FED, _empty),
     Defect("truncated", "the last sample is missing", _FED, _truncated),
     Defect("halved", "the second half is missing", "more than one sample", _halved),
-    Defect("gap", "a number is missing between two samples", "more than one sample", _gap),
-    Defect("one-more", "one sample more than planned", "a fixed plan", _one_more),
-    Defect("not-a-number", "a figure is NaN, or infinite", "figures that are not times", _not_a_number),
+    Defect("gap", "a number is missing between two samples", "more than one sample", _gap, verdict=Verdict.INVALID),
+    Defect("one-more", "one sample more than planned", "a fixed plan", _one_more, verdict=Verdict.INVALID),
+    Defect(
+        "not-a-number",
+        "a figure is NaN, or infinite",
+        "figures that are not times",
+        _not_a_number,
+        verdict=Verdict.INVALID,
+    ),
     Defect("thousandfold", "times a thousand times as long, or as short, where that is bad", "times", _thousandfold),
-    Defect("other-unit", "the same figures in no unit, or in one that does not convert", "figures", _other_unit),
-    Defect("other-kind", "a sample says another kind of thing", "a limit on one kind of sample", _other_kind),
-    Defect("warm-up-more", "a sample more is called warm-up", _FED, _warm_more),
-    Defect("warm-up-fewer", "a warm-up sample is missing", "declared warm-up", _warm_fewer),
-    Defect("warm-up-late", "the warm-up comes last", "declared warm-up", _warm_late),
-    Defect("measured-twice", "the same measurement again, in the same place", _FED, _twice),
+    Defect(
+        "other-unit",
+        "the same figures in no unit, or in one that does not convert",
+        "figures",
+        _other_unit,
+        verdict=Verdict.INVALID,
+    ),
+    Defect(
+        "other-kind",
+        "a sample says another kind of thing",
+        "a limit on one kind of sample",
+        _other_kind,
+        verdict=Verdict.INVALID,
+    ),
+    Defect("warm-up-more", "a sample more is called warm-up", _FED, _warm_more, verdict=Verdict.INVALID),
+    Defect("warm-up-fewer", "a warm-up sample is missing", "declared warm-up", _warm_fewer, verdict=Verdict.INVALID),
+    Defect("warm-up-late", "the warm-up comes last", "declared warm-up", _warm_late, verdict=Verdict.INVALID),
+    Defect("measured-twice", "the same measurement again, in the same place", _FED, _twice, verdict=Verdict.INVALID),
     Defect("renamed", "the measurement has another name", _FED, _renamed),
     Defect("not-measured", "the measurement is missing", _FED, _missing),
-    Defect("left-open", "the measurement was not closed, or an exception left it", _FED, _left_open),
+    Defect(
+        "left-open",
+        "the measurement was not closed, or an exception left it",
+        _FED,
+        _left_open,
+        verdict=Verdict.INVALID,
+    ),
     Defect("exposure-short", "a hundredth of the exposure is missing, or all of it", "a count", _short_exposure),
-    Defect("two-figures", "two durations where one is meant", "a duration", _two_figures),
+    Defect("two-figures", "two durations where one is meant", "a duration", _two_figures, verdict=Verdict.INVALID),
     Defect("worse-elsewhere", "a second claiming test measures the same, badly", _FED, _second_test),
 )

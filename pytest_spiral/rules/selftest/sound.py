@@ -174,7 +174,7 @@ def _seen(name: str, registered: Fidelity) -> Iterator[SubjectSeen]:
     for when in ("start", "end"):
         yield SubjectSeen(
             subject=name,
-            when=when,  # type: ignore[arg-type]  # one of the two words
+            when=when,
             identity=f"{name}-1",
             version="1",
             digest=f"sha256:{'0' * 64}",

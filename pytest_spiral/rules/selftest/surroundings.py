@@ -9,6 +9,7 @@ from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.profile import profile_of
 from pytest_spiral.model.record import SubjectSeen, TargetLost
+from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.requirements import parse_requirement
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.facts import STATED, facts_for
@@ -143,15 +144,23 @@ def _unconfident(scene: Scene) -> Iterator[Broken]:
 _SUBJECTS: Final = "named subjects"
 
 DEFECTS: Final = (
-    Defect("subject-unseen", "a subject was never seen", _SUBJECTS, _unseen),
-    Defect("subject-seen-late", "a subject was seen at the end only", _SUBJECTS, _only_end),
-    Defect("subject-gone", "a subject was not there any more at the end", _SUBJECTS, _gone),
-    Defect("subject-stub", "a stand-in that cannot meet the challenge", _SUBJECTS, _stub),
-    Defect("subject-stub-later", "a stand-in took the subject's place before the end", _SUBJECTS, _stub_at_end),
-    Defect("subject-unchallenged", "nothing was asked of a subject", _SUBJECTS, _unchallenged),
-    Defect("subject-changed", "a subject's code is another one at the end", _SUBJECTS, _changed),
-    Defect("subject-swapped", "another instance stands there at the end", _SUBJECTS, _swapped),
-    Defect("subject-lost", "a subject died", _SUBJECTS, _lost),
+    Defect("subject-unseen", "a subject was never seen", _SUBJECTS, _unseen, verdict=Verdict.INVALID),
+    Defect("subject-seen-late", "a subject was seen at the end only", _SUBJECTS, _only_end, verdict=Verdict.INVALID),
+    Defect("subject-gone", "a subject was not there any more at the end", _SUBJECTS, _gone, verdict=Verdict.INVALID),
+    Defect("subject-stub", "a stand-in that cannot meet the challenge", _SUBJECTS, _stub, verdict=Verdict.INVALID),
+    Defect(
+        "subject-stub-later",
+        "a stand-in took the subject's place before the end",
+        _SUBJECTS,
+        _stub_at_end,
+        verdict=Verdict.INVALID,
+    ),
+    Defect("subject-unchallenged", "nothing was asked of a subject", _SUBJECTS, _unchallenged, verdict=Verdict.INVALID),
+    Defect(
+        "subject-changed", "a subject's code is another one at the end", _SUBJECTS, _changed, verdict=Verdict.INVALID
+    ),
+    Defect("subject-swapped", "another instance stands there at the end", _SUBJECTS, _swapped, verdict=Verdict.INVALID),
+    Defect("subject-lost", "a subject died", _SUBJECTS, _lost, verdict=Verdict.NOT_RUN),
     Defect("fidelity-below", "a target one level below", "a fidelity", _below, leaves="condition"),
     Defect(
         "fidelity-boasted",
@@ -161,7 +170,7 @@ DEFECTS: Final = (
         leaves="condition",
     ),
     Defect("requirement-unmet", "facts that do not meet the requirement", "a requirement", _unmet, leaves="condition"),
-    Defect("requirement-unknown", "no facts at all", "a requirement on the machine", _unknown),
+    Defect("requirement-unknown", "no facts at all", "a requirement on the machine", _unknown, verdict=Verdict.NOT_RUN),
     Defect("gate-missing", "a gate was named that is not in the plan", "any criterion", _gate_missing, "no-decision"),
     Defect("narrowed", "tests were kept out of the run", "any criterion", _narrowed, "no-decision"),
     Defect(

@@ -6,7 +6,8 @@ from typing import Final
 import msgspec
 
 from pytest_spiral.model.gate import Limit
-from pytest_spiral.model.measurement import Sample
+from pytest_spiral.model.measurement import Measurement, Sample
+from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted
@@ -121,14 +122,20 @@ def _clustered(scene: Scene) -> Iterator[Broken]:
             yield Broken(limit.text, changed)
 
 
-def _blocked(scene: Scene) -> Iterator[tuple[Limit, "object"]]:
+def _blocked(scene: Scene) -> Iterator[tuple[Limit, Measurement]]:
     for limit, recipe, found in scene.fed():
         if recipe.blocks and limit.statistic == "quantile":
             yield limit, found
 
 
 DEFECTS: Final = (
-    Defect("coarse-timer", "the clock's resolution is over a tenth of the limit", "a limit on times", _coarse),
+    Defect(
+        "coarse-timer",
+        "the clock's resolution is over a tenth of the limit",
+        "a limit on times",
+        _coarse,
+        verdict=Verdict.INVALID,
+    ),
     Defect(
         "unresolved",
         "every figure is inside the limit by less than the clock can tell",
@@ -136,11 +143,25 @@ DEFECTS: Final = (
         _unresolved,
     ),
     Defect("settable-clock", "the time passed on a clock that can be set", "a duration", _virtual, leaves="condition"),
-    Defect("closed-loop", "samples do not say when they were intended", "an open loop", _closed_loop),
-    Defect("times-disagree", "one time of a sample is changed", "a limit on times", _disagreeing),
+    Defect(
+        "closed-loop",
+        "samples do not say when they were intended",
+        "an open loop",
+        _closed_loop,
+        verdict=Verdict.INVALID,
+    ),
+    Defect(
+        "times-disagree", "one time of a sample is changed", "a limit on times", _disagreeing, verdict=Verdict.INVALID
+    ),
     Defect("one-block", "all samples in one block, or in none", "declared blocks", _one_block),
     Defect("fewer-blocks", "one block fewer than declared", "declared blocks", _fewer_blocks),
-    Defect("mixed-blocks", "a sample goes back to a block that was over", "declared blocks", _mixed_blocks),
+    Defect(
+        "mixed-blocks",
+        "a sample goes back to a block that was over",
+        "declared blocks",
+        _mixed_blocks,
+        verdict=Verdict.INVALID,
+    ),
     Defect(
         "clustered",
         "no more bad samples than allowed, all in one place",
