@@ -19,11 +19,11 @@ from pytest_spiral.model.profile import Profile
 from pytest_spiral.model.record import End, JournalHead
 from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
 from pytest_spiral.rules.canonical import canonical_bytes, digest
-from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.paths import run_id
+from pytest_spiral.rules.paths import SELFTEST, run_id
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run import clock, opening
 from pytest_spiral.run.allure import write_allure
+from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 from pytest_spiral.run.writer import Writer
 
 SEALED = "sealed, E0: hashes only"
@@ -103,14 +103,15 @@ def open_run(request: Request) -> Opened:
 def seal_run(opened: Opened) -> Sealed:
     """Read back what was written, judge it, write what is derived, and seal. The journals must be closed."""
     evidence = read_evidence(opened.folder)
-    judgement = judge(evidence)
+    judgement = judge_proven(evidence)
     write_derived(opened.folder, evidence, judgement)
     write_manifest(opened.folder)
     return Sealed(opened.folder, evidence, judgement)
 
 
 def write_derived(folder: Path, evidence: Evidence, judgement: Judgement) -> None:
-    """Write summary.json, the pages for people, and the Allure results."""
+    """Write selftest.json, summary.json, the pages for people, and the Allure results."""
+    write_once(folder / SELFTEST, certificate_bytes(certificate_of(evidence.plan)))
     write_once(folder / "summary.json", summary_bytes(judgement))
     start = evidence.bundle
     pages = {

@@ -17,14 +17,15 @@ from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.model.selftest import Certificate
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import plan_faults
 from pytest_spiral.rules.enough import enough
 from pytest_spiral.rules.integrity import Finding, shown
-from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.paths import PLAN, SUMMARY
+from pytest_spiral.rules.paths import PLAN, SELFTEST, SUMMARY
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
+from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
 _NAMED = 5
@@ -66,7 +67,7 @@ def verify_bundle(folder: Path) -> Checked:
     1 layout, 2 strict parsing, 3 digests, 5 journals, 6 inventory: `evidence.verify`.
     7 provenance: the subjects' fidelity is what their challenges prove.
     9 verdicts from samples, decisions from verdicts, both equal to the summary.
-    10 controls ran, and failed as they must.
+    10 controls ran, and failed as they must; the bar's selftest, made again, is the one in the bundle.
     """
     # 1 to 6
     report, evidence = examine(folder)
@@ -75,14 +76,15 @@ def verify_bundle(folder: Path) -> Checked:
     faults = plan_faults(evidence.plan)
     if faults:
         return Checked(report.with_step(9, [_no_bar(sentence) for sentence in faults[:_NAMED]]), None)
-    judgement = judge(evidence)
+    judgement = judge_proven(evidence)
     # 7
     report = report.with_step(7, note=_provenance(evidence, judgement))
     # 9
     if report.state == "sealed":
         report = report.with_step(9, _compare_summary(folder, judgement))
     # 10
-    report = report.with_step(10, note=_controls(evidence, judgement))
+    found = _compare_selftest(folder, evidence.plan) if report.state == "sealed" else []
+    report = report.with_step(10, found, note=_controls(evidence, judgement))
     return Checked(report, judgement)
 
 
@@ -102,7 +104,40 @@ def _controls(evidence: Evidence, judgement: Judgement) -> str:
     """Controls are judged with their criteria; a check that could not fail is invalid there."""
     declared = [one.id for one in evidence.plan.criteria() if one.control is not None]
     held = [one.id for one in judgement.criteria if one.id in declared and one.verdict is Verdict.PASS]
-    return f"{len(held)} of {len(declared)} controls failed as they must"
+    tried = certificate_of(evidence.plan).criteria
+    caught = sum(one.tried - len(one.missed) for one in tried)
+    selftest = f"selftest: {caught:,} of {sum(one.tried for one in tried):,} pieces of defective evidence caught"
+    return f"{len(held)} of {len(declared)} controls failed as they must; {selftest}"
+
+
+def _compare_selftest(folder: Path, plan: Plan) -> list[Finding]:
+    """The certificate is derived from the plan; one that was made with another catalogue of defects is not compared."""
+    try:
+        said = (folder / SELFTEST).read_bytes()
+    except OSError as error:
+        sentence = f"it cannot be read ({error.strerror})."
+        return [Finding(step=10, code="selftest-missing", path=SELFTEST, sentence=sentence)]
+    own = certificate_of(plan)
+    if said == certificate_bytes(own):
+        return []
+    try:
+        claimed = msgspec.json.decode(said, type=Certificate)
+    except msgspec.MsgspecError as error:
+        sentence = shown(f"it is no certificate ({error}).", _SENTENCE)
+        return [Finding(step=10, code="selftest-mismatch", path=SELFTEST, sentence=sentence)]
+    if claimed.catalogue != own.catalogue and claimed.plan == own.plan:
+        return []
+    return [Finding(step=10, code="selftest-mismatch", path=SELFTEST, sentence=_other_certificate(claimed, own))]
+
+
+def _other_certificate(claimed: Certificate, own: Certificate) -> str:
+    if claimed.plan != own.plan:
+        return f"it is of the plan {shown(claimed.plan, 80)}, not of this one, {own.plan}."
+    known = {one.id: one for one in own.criteria}
+    for one in claimed.criteria:
+        if one != known.get(one.id):
+            return f"what it says of {shown(one.id)} is not what trying it again gives."
+    return "its bytes are not those that trying the plan again gives."
 
 
 def _compare_summary(folder: Path, judgement: Judgement) -> list[Finding]:
@@ -149,7 +184,7 @@ def judge_bundle(folder: Path) -> tuple[Evidence, Judgement]:
     evidence = read_evidence(folder)
     for sentence in plan_faults(evidence.plan):
         raise UntrustedError("plan-unjudgeable", f"{PLAN}: {sentence}")
-    return evidence, judge(evidence)
+    return evidence, judge_proven(evidence)
 
 
 def what_if(folder: Path, limits: Path) -> Judgement:
@@ -162,7 +197,7 @@ def what_if(folder: Path, limits: Path) -> Judgement:
         raise UseError(f"{limits} has none of the gates of this bundle: {', '.join(sorted(stages))}.")
     changed = msgspec.structs.replace(evidence, plan=Plan(gates=gates))
     return msgspec.structs.replace(
-        judge(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar"
+        judge_proven(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar"
     )
 
 

@@ -18,7 +18,7 @@ from pytest_spiral.rules.selftest import controls, ends, pairs, samples, surroun
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.recipes import UnsoundError
 from pytest_spiral.rules.selftest.scene import Scene
-from pytest_spiral.rules.selftest.sound import scaled, stage
+from pytest_spiral.rules.selftest.sound import MOST_TRIED, scaled, size_of, stage
 
 DEFECTS: Final[tuple[Defect, ...]] = (
     *samples.DEFECTS,
@@ -30,6 +30,7 @@ DEFECTS: Final[tuple[Defect, ...]] = (
 )
 """The catalogue, in the order of the certificate. Changing what one of them makes is a new `CATALOGUE`."""
 
+_MOST_CRITERIA: Final = 1_000
 _OWN: Final = frozenset({*(one.id for one in (*ends.DEFECTS, *controls.DEFECTS, *surroundings.DEFECTS))})
 """Defects that apply to a control too, which has no samples of its own but those under its fault."""
 
@@ -44,7 +45,10 @@ def selftest(plan: Plan, only: frozenset[str] | None = None) -> Certificate:
         plan=digest(canonical_bytes(plan)),
         rules=plan.rules,
         defects=tuple(one.card for one in DEFECTS),
-        criteria=tuple(prove(one, plan) for one in chosen),
+        criteria=(
+            *(prove(one, plan) for one in chosen[:_MOST_CRITERIA]),
+            *(_untried(one, f"after the first {_MOST_CRITERIA:,} criteria") for one in chosen[_MOST_CRITERIA:]),
+        ),
     )
 
 
@@ -53,7 +57,9 @@ def prove(criterion: Criterion, plan: Plan) -> CriterionProof:
     if criterion.planned or criterion.method == "examine":
         why = "planned, so nothing judges it yet" if criterion.planned else "examined by a person, and not judged"
         return CriterionProof(id=criterion.id, state="waits", sentence=why)
-    how = scaled(criterion)[1]
+    bar, how = scaled(criterion)
+    if size_of(bar) > MOST_TRIED:
+        return _untried(criterion, f"it takes more than {MOST_TRIED:,} samples to be proven")
     try:
         scene = stage(criterion, plan)
     except UnsoundError as error:
@@ -65,6 +71,10 @@ def prove(criterion: Criterion, plan: Plan) -> CriterionProof:
         return CriterionProof(id=criterion.id, state="unsound", scaled=how, sentence=sentence)
     note = "" if verdict.verdict is Verdict.PASS else f"at best {verdict.verdict}: {verdict.sentence}"
     return _try_all(scene, how, note)
+
+
+def _untried(criterion: Criterion, why: str) -> CriterionProof:
+    return CriterionProof(id=criterion.id, state="untried", sentence=f"not tried: {why}")
 
 
 def _try_all(scene: Scene, how: str, note: str) -> CriterionProof:

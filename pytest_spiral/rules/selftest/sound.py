@@ -31,6 +31,9 @@ from pytest_spiral.rules.selftest.tails import too_many
 MOST_SAMPLES: Final = 100
 """A plan of more samples is made as small as this, or as small as it can still be proven: the rules are the same."""
 
+MOST_TRIED: Final = 5_000
+"""A plan that takes more samples to be proven at all is not tried: it would take longer than the run."""
+
 _MOST_WARM: Final = 20
 _MOST_BLOCKS: Final = 40
 _MOST_RUNS: Final = 4
@@ -47,7 +50,7 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
         consecutive=min(criterion.consecutive, _MOST_RUNS),
     )
     most = MOST_SAMPLES
-    while _largest(bar) > most:
+    while most < min(size_of(bar), 2 * MOST_TRIED):
         smaller = _with_plan(bar, most)
         if not any(criterion_faults(smaller)):
             bar = smaller
@@ -56,7 +59,7 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
     changes = [
         f"{what} {now} for {was}"
         for what, now, was in (
-            ("samples", _largest(bar), _largest(criterion)),
+            ("samples", size_of(bar), size_of(criterion)),
             ("warm-up", bar.warm_up, criterion.warm_up),
             ("blocks", bar.blocks, criterion.blocks),
             ("runs", bar.consecutive, criterion.consecutive),
@@ -66,7 +69,8 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
     return bar, ", ".join(changes)
 
 
-def _largest(criterion: Criterion) -> int:
+def size_of(criterion: Criterion) -> int:
+    """How many samples its largest limit takes, in one run."""
     return max((criterion.plan_of(limit) or 0 for limit in criterion.limits), default=0)
 
 
