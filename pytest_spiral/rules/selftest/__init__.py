@@ -16,7 +16,6 @@ from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.selftest import controls, ends, pairs, samples, surroundings, times
 from pytest_spiral.rules.selftest.defect import Broken, Defect
-from pytest_spiral.rules.selftest.recipes import UnsoundError
 from pytest_spiral.rules.selftest.scene import Scene
 from pytest_spiral.rules.selftest.sound import MOST_TRIED, scaled, size_of, stage
 
@@ -57,20 +56,26 @@ def prove(criterion: Criterion, plan: Plan) -> CriterionProof:
     if criterion.planned or criterion.method == "examine":
         why = "planned, so nothing judges it yet" if criterion.planned else "examined by a person, and not judged"
         return CriterionProof(id=criterion.id, state="waits", sentence=why)
-    bar, how = scaled(criterion)
+    bar, how = scaled(_measured(criterion, plan))
     if size_of(bar) > MOST_TRIED:
         return _untried(criterion, f"it takes more than {MOST_TRIED:,} samples to be proven")
     try:
         scene = stage(criterion, plan)
-    except UnsoundError as error:
-        return CriterionProof(id=criterion.id, state="unsound", scaled=how, sentence=f"{error}.")
-    judgement = judge(scene.evidence)
+        judgement = judge(scene.evidence)
+    except _BROKEN as error:  # UnsoundError among them; of the others, none is expected, and none may end a run
+        return CriterionProof(id=criterion.id, state="unsound", scaled=how, sentence=f"{str(error).removesuffix('.')}.")
     verdict = _verdict(judgement, criterion)
     if verdict.original is not Verdict.PASS or (criterion.level == "blocker" and not judgement.permission):
         sentence = f"sound evidence comes out as {verdict.original} ({verdict.reason}): {verdict.sentence}"
         return CriterionProof(id=criterion.id, state="unsound", scaled=how, sentence=sentence)
     note = "" if verdict.verdict is Verdict.PASS else f"at best {verdict.verdict}: {verdict.sentence}"
     return _try_all(scene, how, note)
+
+
+def _measured(criterion: Criterion, plan: Plan) -> Criterion:
+    """The criterion whose samples are made up: for a control, the one that it guards."""
+    rule = criterion.control
+    return next((one for one in plan.criteria() if rule is not None and one.id == rule.of), criterion)
 
 
 def _untried(criterion: Criterion, why: str) -> CriterionProof:

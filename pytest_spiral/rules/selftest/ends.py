@@ -75,7 +75,9 @@ def _fewer_tests(scene: Scene) -> Iterator[Broken]:
     for _ in _bound(scene):
         evidence = scene.evidence
         inventory = msgspec.structs.replace(evidence.inventory, items=evidence.inventory.items[:-1])
-        yield Broken("", scene.but(inventory=inventory, tests=evidence.tests[:-1]))
+        gone = evidence.tests[-1].id
+        kept = tuple(one for one in evidence.measurements if one.test != gone)
+        yield Broken("", scene.but(inventory=inventory, tests=evidence.tests[:-1], measurements=kept))
 
 
 def _more_tests(scene: Scene) -> Iterator[Broken]:

@@ -199,13 +199,21 @@ def _twice(scene: Scene) -> Iterator[Broken]:
 
 def _renamed(scene: Scene) -> Iterator[Broken]:
     for limit, _, found in scene.fed():
-        other = msgspec.structs.replace(found, name=f"{found.name}-2")
-        yield Broken(limit.text, scene.with_measurement(found, other))
+        yield Broken(limit.text, _everywhere(scene, found, f"{found.name}-2"))
 
 
 def _missing(scene: Scene) -> Iterator[Broken]:
     for limit, _, found in scene.fed():
-        yield Broken(limit.text, scene.with_measurement(found))
+        yield Broken(limit.text, _everywhere(scene, found, None))
+
+
+def _everywhere(scene: Scene, found: Measurement, name: str | None) -> Evidence:
+    """The measurement under another name, or (None) missing, in every test that took it in that run."""
+    taken = [
+        one if (one.name, one.run) != (found.name, found.run) else name and msgspec.structs.replace(one, name=name)
+        for one in scene.evidence.measurements
+    ]
+    return scene.but(measurements=tuple(one for one in taken if one))
 
 
 def _left_open(scene: Scene) -> Iterator[Broken]:

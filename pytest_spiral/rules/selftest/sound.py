@@ -120,7 +120,6 @@ def _tests(bar: Criterion) -> int:
 def _measurement(  # noqa: PLR0913, PLR0917 - a measurement is described by that much
     recipe: Recipe, file: str, test: str, run: str, criterion: str, samples: tuple[Sample, ...]
 ) -> Measurement:
-    timed = recipe.kind == "timed"
     return Measurement(
         file=f"{file}.jsonl",
         name=recipe.name,
@@ -130,8 +129,7 @@ def _measurement(  # noqa: PLR0913, PLR0917 - a measurement is described by that
         samples=samples,
         run=run,
         planned=recipe.size,
-        resolution_ns=1 if timed and recipe.good > 1000 else 0,
-        clock="monotonic" if timed else "none",
+        clock="monotonic" if recipe.kind == "timed" else "none",
     )
 
 
