@@ -12,7 +12,6 @@ from pytest_spiral.model.measurement import Sample
 from pytest_spiral.rules.units import convert
 
 _WHY_LENGTH = 500
-_SOON_NS = 200_000
 _HANG_S = 60.0
 
 
@@ -152,9 +151,9 @@ class Measure:
             self._take(ns=done - intended, intended=intended, sent=sent, done=done)
 
     def _wait_until(self, instant: int) -> None:
-        """Wait on an event that nobody sets: the schedule itself is the signal."""
+        """Wait on an event that nobody sets: the schedule itself is the signal. Never less: a call sent early is none."""
         pause = threading.Event()
-        while (left := instant - self._clock()) > _SOON_NS:
+        while (left := instant - self._clock()) > 0:
             pause.wait(min(left / 1e9, _HANG_S))
 
     def _take(self, **said: Any) -> None:
