@@ -10,7 +10,7 @@ from pytest_spiral.model.gate import GateCard
 from pytest_spiral.model.judgement import CriterionVerdict, Judgement
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.render import words
-from pytest_spiral.render.escape import ci_message, ci_property
+from pytest_spiral.render.escape import ci_message, ci_property, visible
 
 _HOLDS: Final = (Verdict.PASS, Verdict.INAPPLICABLE)
 
@@ -44,5 +44,6 @@ def _annotation(one: CriterionVerdict, target: str, cards: words.Cards) -> str:
 
 
 def _command(kind: str, properties: Iterable[tuple[str, str]], message: str) -> str:
+    """One line: line ends in the message are shown as such, so that no runner can take what follows for a command."""
     said = ",".join(f"{name}={ci_property(value)}" for name, value in properties if value)
-    return f"::{kind} {said}::{ci_message(message)}"
+    return f"::{kind} {said}::{ci_message(visible(message))}"
