@@ -84,6 +84,7 @@ def _print_trouble(reporter: pytest.TerminalReporter, what: str, why: str) -> No
 
 def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, sealed: "Sealed") -> None:
     from pytest_spiral.render.ci import render_annotations
+    from pytest_spiral.render.quarantine import render_quarantined
     from pytest_spiral.render.terminal import render_summary
     from pytest_spiral.run.gate_run import SEALED as SEAL_WORD
 
@@ -108,6 +109,8 @@ def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, seal
             markup = dict.fromkeys(span.style.split(), True)
             writer.write(span.text, **markup)
         writer.line()
+    for notice in render_quarantined(sealed.evidence.attached):
+        writer.line(notice)
     if wants_annotations():
         for annotation in render_annotations(sealed.judgement, sealed.evidence.bundle.gates):
             writer.line(annotation)

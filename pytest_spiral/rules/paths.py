@@ -15,6 +15,8 @@ MANIFEST: Final = "manifest.json"
 ATTESTATION: Final = "attestation.dsse.json"
 JOURNALS: Final = "journal"
 SAMPLES: Final = "samples"
+QUARANTINE: Final = "logs/quarantine.json"
+QUARANTINED: Final = ".quarantined"
 MAIN: Final = "main"
 MAIN_JOURNAL: Final = "journal/main.jsonl"
 
@@ -65,6 +67,12 @@ def clean_segment(name: str) -> str:
     if not clean:
         return "file"
     return f"x-{clean}"[:SEGMENT_LENGTH] if _DEVICE.fullmatch(clean) else clean
+
+
+def quarantined_path(path: str) -> str:
+    """Where the stub of a quarantined file lies: beside where the file would have been."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name[: SEGMENT_LENGTH - len(QUARANTINED)]}{QUARANTINED}"
 
 
 def path_faults(path: str) -> Iterator[tuple[str, str]]:
