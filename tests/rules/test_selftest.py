@@ -144,6 +144,14 @@ def test_a_control_of_a_plan_too_large_is_not_tried_either():
     assert prove(control, plan_of(one, control)).state == "untried"
 
 
+def test_no_plan_keeps_a_verifier_busy_for_long():
+    wide = criterion(*(f"failures(x{at}) <= 0" for at in range(100)), samples=100)
+    small = criterion("failures(x) <= 0", word="small", samples=3)
+    assert [one.state for one in selftest(plan_of(wide, small)).criteria] == ["untried", "proven"]
+    planned = [criterion(word=f"c{at}", planned=True) for at in range(1_001)]
+    assert [one.state for one in selftest(plan_of(*planned)).criteria] == ["waits"] * 1_000 + ["untried"]
+
+
 # its parts
 
 
@@ -220,7 +228,7 @@ QUICK = [Phase.explicit, Phase.reuse, Phase.generate]  # to shrink a bar takes m
 @given(st.lists(LIMITS, min_size=1, max_size=2), CRITERIA)
 @settings(
     deadline=None,
-    max_examples=40,
+    max_examples=25,
     phases=QUICK,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
