@@ -74,9 +74,13 @@ def _complain(text: str) -> None:
 
 def _print(answer: Answer) -> None:
     """Print an answer: byte for byte, or for a terminal with colours, and with nothing in it that a reader cannot see."""
-    on_terminal = sys.stdout.isatty()
+    on_terminal = _on_terminal()
     for line in answer.lines:
         print("".join(_styled(_seen(span.text), span.style) if on_terminal else span.text for span in line))
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
 
 
 def _seen(text: str) -> str:

@@ -301,3 +301,20 @@ def test_no_evidence_is_annotated_too(lab, monkeypatch):
     lab.write("conftest.py", "import pytest\n@pytest.fixture\ndef client():\n    pytest.exit('over', returncode=0)\n")
     out = lab.run("-q").out
     assert [line for line in annotations(out) if "title=spiral%3A no evidence" in line], out
+
+
+# what is meant for a program, read by a person
+
+
+def test_a_judgement_is_byte_for_byte_its_summary_in_a_pipe(ran, command):
+    folder = ran("--tb=no").bundle
+    _, out, _ = command("judge", folder)
+    assert out.encode() == (folder / "summary.json").read_bytes()
+    assert unseen(out) != set()  # so the terminal's own test, below, tests something
+
+
+def test_a_judgement_on_a_terminal_does_not_act(ran, command, monkeypatch):
+    folder = ran("--tb=no").bundle
+    monkeypatch.setattr("pytest_spiral.cli.main._on_terminal", lambda: True)
+    _, out, _ = command("judge", folder)
+    assert unseen(out) == set()
