@@ -151,7 +151,7 @@ def test_a_certificate_of_another_catalogue_is_not_compared(bundle, reseal):
 
 def test_a_verifier_whose_judge_lets_a_defect_through_trusts_nothing(bundle, monkeypatch):
     folder = bundle("conditional")
-    monkeypatch.setattr(judging, "in_order", lambda _: True)
+    monkeypatch.setattr(judging, "is_whole", lambda _: True)
     found = verify_bundle(folder)
     assert {one.code for one in found.report.findings} == {"summary-mismatch", "selftest-mismatch"}
     verdicts = {one.id: (str(one.verdict), one.reason) for one in found.judgement.criteria}

@@ -29,10 +29,10 @@ from pytest_spiral.model.profile import Fact, Profile
 from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.inventory import encode_inventory
-from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.paths import sample_file
 from pytest_spiral.rules.trust import parse_trust
 from pytest_spiral.run.gate_run import summary_bytes
+from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 from pytest_spiral.run.signing import sign_decision, sign_result
 
 NONCE = "3f9c1a00000000000000000000000001"
@@ -285,9 +285,10 @@ class Signing:
         run = Run(self.root / str(next(self.opened)), plan, **{"git": GIT, "signer": signer, **start})
         record_one_test(run, status)
         evidence = read_evidence(run.folder)
-        write_once(run.folder / "summary.json", summary_bytes(judge(evidence)))
+        write_once(run.folder / "selftest.json", certificate_bytes(certificate_of(evidence.plan)))
+        write_once(run.folder / "summary.json", summary_bytes(judge_proven(evidence)))
         if key is not None:
-            sign_result(run.folder, evidence, judge(evidence), key)
+            sign_result(run.folder, evidence, judge_proven(evidence), key)
         write_manifest(run.folder)
         return run.folder
 
@@ -295,7 +296,7 @@ class Signing:
         """Sign what the bundle gives."""
         evidence = read_evidence(folder)
         digests = tuple(digest((folder / name).read_bytes()) for name in ("bundle.json", "manifest.json"))
-        sign_decision(folder, evidence, judge(evidence), digests, key, **stated)
+        sign_decision(folder, evidence, judge_proven(evidence), digests, key, **stated)
         return folder
 
 
