@@ -370,7 +370,7 @@ class Check:
         paths = [one["path"] for one in sealed or ()]
         plan = sha(self.read[NAMES[0]]) if "Plan" in self.read else self.read.get("Bundle", {}).get("plan")
         self._expect(NAMES[0], "another bar", plan_mismatch=self.read.get("Bundle", {"plan": plan})["plan"] == plan)
-        for path in self.files.keys() - set(NAMES[5:]):
+        for path in {path for path, size in self.files.items() if size <= FILE} - set(NAMES[5:]):
             with self._opened(path) as file:
                 known[path] = (self.files[path], "sha256:" + hashlib.file_digest(file, "sha256").hexdigest())
         self._expect(NAMES[5], "its paths", manifest_order=paths == sorted(set(paths)))
@@ -380,9 +380,9 @@ class Check:
                 path, "in the manifest", file_extra=not outside, file_missing=here or outside, digest_mismatch=same
             )
             self._expect(path, "its name", **dict.fromkeys(() if here else path_faults(path), False))
-        for path in known.keys() - set(paths) if sealed is not None else ():
+        for path in self.files.keys() - {*paths, *NAMES[5:]} if sealed is not None else ():
             self._expect(path, "the manifest does not list it", file_extra=False)
-        for body in self.records.get("attached", ()):
+        for body in (one for one in self.records.get("attached", ()) if self.files.get(one["path"], 0) <= FILE):
             found, said = known.get(body["path"]), (body["bytes"], body["sha256"])
             fine = {"attachment_missing": found, "attachment_mismatch": found in (None, said)}
             self._expect(body["path"], "its record", **fine)

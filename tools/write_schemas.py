@@ -22,6 +22,7 @@ from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.manifest import Manifest
 from pytest_spiral.model.measurement import Sample
 from pytest_spiral.model.record import RECORDS
+from pytest_spiral.model.selftest import Certificate
 
 FOLDER = Path(__file__).parents[1] / "pytest_spiral" / "schemas"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,6 +31,7 @@ DOCUMENTS: dict[str, tuple[type, str]] = {
     "bundle": (BundleStart, "bundle.json: what was known when the run began"),
     "inventory": (Inventory, "inventory.json: what was collected"),
     "summary": (Judgement, "summary.json: what was derived"),
+    "selftest": (Certificate, "selftest.json: how the bar stood made-up defects"),
     "manifest": (Manifest, "manifest.json: what was sealed"),
     "envelope": (EnvelopeForm, "attestation.dsse.json and test-result.dsse.json: a payload and who signed it"),
     "decision": (DecisionStatement, "The payload of attestation.dsse.json"),

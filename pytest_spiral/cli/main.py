@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_spiral.cli import bars, doctor, init, judge, key, ledger, show, status, verify, why
+from pytest_spiral.cli import bars, doctor, init, judge, key, ledger, selftest, show, status, verify, why
 from pytest_spiral.cli.command import Answer, Command
 from pytest_spiral.errors import SpiralError, UntrustedError
 
@@ -16,6 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     verify.COMMAND,
     show.COMMAND,
     judge.COMMAND,
+    selftest.COMMAND,
     status.COMMAND,
     bars.COMMAND,
     ledger.COMMAND,
@@ -37,10 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         answer: Answer = options.command.run(options)
     except UntrustedError as error:
-        print(f"spiral: {error.code}: {error}", file=sys.stderr)
+        _complain(f"{error.code}: {error}")
         return 3
     except SpiralError as error:
-        print(f"spiral: {error}", file=sys.stderr)
+        _complain(str(error))
         return 2
     try:
         _print(answer)
@@ -68,10 +69,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _complain(text: str) -> None:
+    """Say what is wrong; it may quote a hostile file, so each of its lines is made safe for a terminal."""
+    from pytest_spiral.render.escape import terminal
+
+    print("\n".join(terminal(line) for line in f"spiral: {text}".split("\n")), file=sys.stderr)
+
+
 def _print(answer: Answer) -> None:
-    coloured = sys.stdout.isatty()
+    """Print an answer: byte for byte, or for a terminal with colours, and with nothing in it that a reader cannot see."""
+    on_terminal = _on_terminal()
     for line in answer.lines:
-        print("".join(_styled(span.text, span.style) if coloured else span.text for span in line))
+        print("".join(_styled(_seen(span.text), span.style) if on_terminal else span.text for span in line))
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _seen(text: str) -> str:
+    from pytest_spiral.render.escape import visible
+
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def _styled(text: str, style: str) -> str:

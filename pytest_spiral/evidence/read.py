@@ -42,6 +42,9 @@ _SHARED: Final = tuple(
     for field in msgspec.structs.fields(MeasureOpened)
     if field.name in {one.name for one in msgspec.structs.fields(Measurement)}
 )
+UNREAD: Final = (-1, "")
+"""Stands for size and digest of a file that is larger than what is read."""
+
 _DONE: Final[dict[type[Value], str]] = {
     Test: "tests",
     RunOpened: "runs_opened",
@@ -189,6 +192,8 @@ def check_plan(bundle: BundleStart, plan: str, note: Note) -> None:
 def check_attached(reading: Reading, journals: Journals, known: Mapping[str, tuple[int, str]]) -> None:
     """Hold attachments against their records. `known` has sizes and digests of files that were hashed already."""
     for record in journals.attached:
+        if known.get(record.path) == UNREAD:
+            continue  # larger than the limit, which was noted
         with noted(reading.note, record.path):
             _check_one(reading.folder, record, known)
 

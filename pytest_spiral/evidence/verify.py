@@ -10,6 +10,7 @@ from pytest_spiral.evidence.folder import Entry, Folder
 from pytest_spiral.evidence.journals import Journals, Measure, Process, check_ends, read_journals
 from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.read import (
+    UNREAD,
     Gathering,
     check_attached,
     check_plan,
@@ -255,7 +256,8 @@ class _Examination:
         if self.state in _FINAL:
             check_ends(self.read, self.note)
         read_samples(reading, self.read, self._take_samples)
-        check_attached(reading, self.read, self.hashed)
+        unread = {path: UNREAD for path, size in self.files.items() if size > self.limits.file}
+        check_attached(reading, self.read, {**self.hashed, **unread})
         self.states[5] = ("held", f"{self.read.records} records, {self.samples} samples")
 
     def _bundle_bytes(self) -> bytes | None:

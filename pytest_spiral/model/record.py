@@ -177,7 +177,10 @@ class TargetLost(Value, frozen=True, kw_only=True):
 
 
 class Attached(Value, frozen=True, kw_only=True):
-    """A file was attached: `path` inside the bundle, `name` as it was called. `cut` is how many bytes were left out."""
+    """A file was attached: `path` inside the bundle, `name` as it was called. `cut` is how many bytes were left out.
+
+    `quarantined` says what the content looked like, where a stub stands in its place.
+    """
 
     path: str
     name: str
@@ -187,6 +190,7 @@ class Attached(Value, frozen=True, kw_only=True):
     test: str = ""
     criteria: tuple[str, ...] = ()
     cut: int = 0
+    quarantined: tuple[str, ...] = ()
 
 
 class Crash(Value, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import pytest
 
 from pytest_spiral.errors import SpiralError
 from pytest_spiral.plugin.keys import PROCESS
+from pytest_spiral.plugin.options import wants_annotations
 from pytest_spiral.plugin.session import WORKER_TROUBLE, finish, is_worker
 from pytest_spiral.plugin.workers import HEADS, PROBLEMS
 
@@ -61,18 +62,29 @@ def print_summary(reporter: pytest.TerminalReporter, config: pytest.Config) -> N
     if is_worker(config):
         return
     if PROBLEMS in config.stash:
-        reporter.write_sep("=", "spiral: usage error", red=True)
-        reporter.write_line(config.stash[PROBLEMS])
+        _print_trouble(reporter, "spiral: usage error", config.stash[PROBLEMS])
     if BROKEN in config.stash:
-        reporter.write_sep("=", "spiral: no evidence", red=True)
-        reporter.write_line(config.stash[BROKEN])
+        _print_trouble(reporter, "spiral: no evidence", config.stash[BROKEN])
     if SEALED in config.stash:
         _print_sealed(reporter, config, config.stash[SEALED])
         return
     _print_kept_back(reporter)
 
 
+def _print_trouble(reporter: pytest.TerminalReporter, what: str, why: str) -> None:
+    from pytest_spiral.render.ci import render_trouble
+    from pytest_spiral.render.escape import terminal
+
+    reporter.write_sep("=", what, red=True)
+    for line in why.split("\n"):
+        reporter.write_line(terminal(line))
+    if wants_annotations():
+        reporter.write_line(render_trouble(what, why))
+
+
 def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, sealed: "Sealed") -> None:
+    from pytest_spiral.render.ci import render_annotations
+    from pytest_spiral.render.quarantine import render_quarantined
     from pytest_spiral.render.terminal import render_summary
 
     folder = sealed.folder
@@ -96,13 +108,20 @@ def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, seal
             markup = dict.fromkeys(span.style.split(), True)
             writer.write(span.text, **markup)
         writer.line()
+    for notice in render_quarantined(sealed.evidence.attached):
+        writer.line(notice)
+    if wants_annotations():
+        for annotation in render_annotations(sealed.judgement, sealed.evidence.bundle.gates):
+            writer.line(annotation)
 
 
 def _print_kept_back(reporter: pytest.TerminalReporter) -> None:
+    from pytest_spiral.render.escape import terminal
+
     for outcome in ("environment-limited", "hardware-required", "blocked"):
         reports = reporter.getreports(outcome)
         if reports:
             reporter.write_sep("=", outcome, yellow=True)
         for report in reports:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-            reporter.write_line(f"{report.nodeid}: {reason.removeprefix('Skipped: ')}")
+            reporter.write_line(terminal(f"{report.nodeid}: {reason.removeprefix('Skipped: ')}"))

@@ -83,7 +83,7 @@ class Spiral:
         from pytest_spiral.rules.paths import clean_segment
 
         suffix = Path(shown).suffix
-        path = f"attachments/{writer.process}-{writer.number()}-{clean_segment(shown)}"
+        path = f"attachments/{clean_segment(f'{writer.process}-{writer.number()}-{shown}')}"
         writer.attach(
             path,
             data,

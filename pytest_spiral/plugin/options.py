@@ -173,6 +173,11 @@ def kept_environment() -> dict[str, str]:
     return {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
 
 
+def wants_annotations() -> bool:
+    """Whether a CI runner reads workflow commands from what is printed."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 def stages_named(config: pytest.Config, stages: Iterable[str]) -> tuple[str, ...]:
     """The stages that `-m` names positively: true of the stage's marker alone, and false of none."""
     text = str(config.getoption("markexpr") or "")

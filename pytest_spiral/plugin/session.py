@@ -289,6 +289,7 @@ def finish(session: pytest.Session, heads: dict[str, JournalHead]) -> "Sealed | 
     status = _status(session, process)
     if process.options.secrets:
         process.writer.strike_secrets()
+    process.writer.quarantine()
     found = journal_heads(process.opened.folder)
     process.writer.close(end_of(status, int(session.exitstatus), {**found, **heads}))
     return seal_run(process.opened)

@@ -20,7 +20,7 @@ from pytest_spiral.model.judgement import CriterionVerdict, GateDecision, Judgem
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.render import words
 from pytest_spiral.render.allurerc import ALLURERC, CATEGORIES, allurerc
-from pytest_spiral.render.escape import html, properties_key, properties_value, visible
+from pytest_spiral.render.escape import allure, html, properties_key, properties_value
 from pytest_spiral.render.figures import confidence_text, counted, counts_of, figures_of
 from pytest_spiral.render.svg import can_be_drawn, render_picture
 
@@ -121,8 +121,8 @@ def criterion_result(
         "uuid": identity,
         "historyId": _digest(verdict.id, page.judgement.target, page.start.profile.name),
         "testCaseId": _digest(verdict.id),
-        "name": visible(": ".join(part for part in (verdict.id, page.found.criterion(verdict.id).promise) if part)),
-        "fullName": visible(verdict.id),
+        "name": allure(": ".join(part for part in (verdict.id, page.found.criterion(verdict.id).promise) if part)),
+        "fullName": allure(verdict.id),
         "titlePath": [page.epic(page.gate(verdict.gate).stage), _feature(page.gate(verdict.gate))],
         "status": STATUSES[verdict.verdict],
         "statusDetails": _details(verdict, page.judgement.target),
@@ -130,7 +130,7 @@ def criterion_result(
         "start": start_ms,
         "stop": stop_ms,
         "descriptionHtml": _description(verdict, page),
-        "labels": [{"name": name, "value": visible(value)} for name, value in _labels(verdict, page)],
+        "labels": [{"name": name, "value": allure(value)} for name, value in _labels(verdict, page)],
         "parameters": [_parameter(*one) for one in _parameters(verdict, page, transport)],
         "links": _links(verdict, page),
         "attachments": pictures,
@@ -160,7 +160,7 @@ def add_outcome_label(result: Mapping[str, Any], labels: Labels) -> dict[str, An
     parameters = [dict(one) for one in result.get("parameters", ()) if one.get("name") not in named]
     return {
         **result,
-        "labels": kept + [{"name": name, "value": visible(value)} for name, value in labels.labels],
+        "labels": kept + [{"name": name, "value": allure(value)} for name, value in labels.labels],
         "parameters": parameters + [_parameter(*one) for one in labels.parameters],
     }
 
@@ -203,7 +203,7 @@ def _details(verdict: CriterionVerdict, target: str) -> dict[str, Any]:
     figures = "; ".join(", ".join(words.limit_words(limit)) for limit in words.by_concern(verdict.limits)[:1])
     told = "; ".join(part for part in (said if said != word else "", reason, figures) if part)
     return {
-        "message": visible(f"{word}: {told or 'nothing more is known'}"),
+        "message": allure(f"{word}: {told or 'nothing more is known'}"),
         "trace": limits_text(verdict.limits),
         "known": "waived" in verdict.qualifiers,
         "muted": False,
@@ -253,7 +253,7 @@ def _cells(limit: LimitVerdict) -> tuple[str, ...]:
         figures.margin,
         "; ".join(part for part in beside if part),
     )
-    return tuple(visible(cell) for cell in cells)
+    return tuple(allure(cell) for cell in cells)
 
 
 def _category_word(verdict: CriterionVerdict) -> str:
@@ -291,7 +291,7 @@ def _labels(verdict: CriterionVerdict, page: Page) -> list[tuple[str, str]]:
 
 
 def _feature(gate: GateDecision) -> str:
-    return visible(f"{gate.id} {gate.title}".rstrip())
+    return allure(f"{gate.id} {gate.title}".rstrip())
 
 
 def _parameters(verdict: CriterionVerdict, page: Page, transport: str) -> list[tuple[str, str]]:
@@ -307,7 +307,7 @@ def _parameters(verdict: CriterionVerdict, page: Page, transport: str) -> list[t
 
 
 def _parameter(name: str, value: str) -> dict[str, str]:
-    return {"name": name, "value": visible(value)}
+    return {"name": name, "value": allure(value)}
 
 
 def _links(verdict: CriterionVerdict, page: Page) -> list[dict[str, str]]:
@@ -317,7 +317,7 @@ def _links(verdict: CriterionVerdict, page: Page) -> list[dict[str, str]]:
         return []
     url = f"{page.source}{card.source}" + (f"#L{line}" if line else "")
     name = card.source + (f":{line}" if line else "")
-    return [{"type": "link", "name": visible(name), "url": visible(url)}]
+    return [{"type": "link", "name": allure(name), "url": allure(url)}]
 
 
 def _attachments(verdict: CriterionVerdict, page: Page) -> tuple[list[dict[str, str]], tuple[tuple[str, bytes], ...]]:
@@ -334,7 +334,7 @@ def _attachments(verdict: CriterionVerdict, page: Page) -> tuple[list[dict[str, 
         files.append(("limits.json", "application/json", "json", _json(msgspec.to_builtins(verdict.limits))))
     sources = [f"{_uuid(page, verdict.id, str(at))}-attachment.{file[2]}" for at, file in enumerate(files)]
     shown = [
-        {"name": visible(name), "source": source, "type": kind}
+        {"name": allure(name), "source": source, "type": kind}
         for source, (name, kind, _, _) in zip(sources, files, strict=True)
     ]
     return shown, tuple((source, file[3]) for source, file in zip(sources, files, strict=True))

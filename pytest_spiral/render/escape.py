@@ -62,8 +62,21 @@ def markdown_code(text: str) -> str:
 
 
 def html(text: str) -> str:
-    """Make a text safe as content or as a quoted attribute of HTML and of XML 1.0."""
+    """Make a text safe as content or as a quoted attribute of HTML."""
     return _html.escape(visible(text), quote=True)
+
+
+def xml(text: str) -> str:
+    """Make a text safe as content or as a quoted attribute of XML 1.0: of a picture, of a JUnit file.
+
+    What XML cannot carry at all (NUL, lone surrogates) is written out, and no text can end a section: `>` is an entity.
+    """
+    return _html.escape(visible(text), quote=True)
+
+
+def allure(text: str) -> str:
+    """Make a text safe as a value of an Allure result: JSON carries it, and the page shows it as text."""
+    return visible(text)
 
 
 def ci_message(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.render.escape import html
+from pytest_spiral.render.escape import xml
 from pytest_spiral.render.figures import (
     comparison_of,
     confidence_text,
@@ -78,8 +78,8 @@ def render_picture(limit: LimitVerdict, title: str = "") -> bytes:
     body = _distribution(drawn) if len(limit.picture) >= _LEAST_SAMPLES else _interval(drawn)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {_SIZE} role="img" font-family="{_FONTS}">',
-        f"<title>{html(title or limit.limit)}</title>",
-        f"<desc>{html(_description(limit))}</desc>",
+        f"<title>{xml(title or limit.limit)}</title>",
+        f"<desc>{xml(_description(limit))}</desc>",
         _style(),
         f'<rect class="panel" x=".5" y=".5" width="{WIDTH - 1}" height="{HEIGHT - 1}" rx="8"/>',
         *_heading(limit, title or limit.limit),
@@ -284,7 +284,7 @@ def _text(  # noqa: PLR0913 - one attribute each
     x: float, y: float, text: str, tone: str, *, anchor: str = "start", size: int = 12, extra: str = ""
 ) -> str:
     where = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}"'
-    return f'<text class="{tone}" {where}{extra}>{html(text)}</text>'
+    return f'<text class="{tone}" {where}{extra}>{xml(text)}</text>'
 
 
 def _style() -> str:

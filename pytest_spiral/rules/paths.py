@@ -10,12 +10,15 @@ PLAN: Final = "plan.json"
 BUNDLE: Final = "bundle.json"
 INVENTORY: Final = "inventory.json"
 SUMMARY: Final = "summary.json"
+SELFTEST: Final = "selftest.json"
 MANIFEST: Final = "manifest.json"
 ATTESTATION: Final = "attestation.dsse.json"
 TEST_RESULT: Final = "test-result.dsse.json"
 JOURNALS: Final = "journal"
 SAMPLES: Final = "samples"
 LEDGER: Final = "ledger.jsonl"
+QUARANTINE: Final = "logs/quarantine.json"
+QUARANTINED: Final = ".quarantined"
 MAIN: Final = "main"
 MAIN_JOURNAL: Final = "journal/main.jsonl"
 
@@ -66,6 +69,12 @@ def clean_segment(name: str) -> str:
     if not clean:
         return "file"
     return f"x-{clean}"[:SEGMENT_LENGTH] if _DEVICE.fullmatch(clean) else clean
+
+
+def quarantined_path(path: str) -> str:
+    """Where the stub of a quarantined file lies: beside where the file would have been."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{name[: SEGMENT_LENGTH - len(QUARANTINED)]}{QUARANTINED}"
 
 
 def path_faults(path: str) -> Iterator[tuple[str, str]]:

@@ -22,12 +22,12 @@ from pytest_spiral.model.profile import Profile
 from pytest_spiral.model.record import End, JournalHead
 from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
 from pytest_spiral.rules.canonical import canonical_bytes, digest
-from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.paths import LEDGER, run_id
+from pytest_spiral.rules.paths import LEDGER, SELFTEST, run_id
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run import clock, opening
 from pytest_spiral.run.allure import write_allure
 from pytest_spiral.run.logbook import COPY_MOST, Logbook, entries_of, standing_head
+from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 from pytest_spiral.run.writer import Writer
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def seal_run(opened: Opened) -> Sealed:
         refuse_copies(opened.folder, opened.key)
     ledger = None if opened.logbook is None else _keep_ledger(opened.folder, opened.logbook)
     evidence = read_evidence(opened.folder, ledger=ledger)
-    judgement = judge(evidence)
+    judgement = judge_proven(evidence)
     write_derived(opened.folder, evidence, judgement)
     if opened.key is None:
         manifest, attestation = write_manifest(opened.folder), None
@@ -171,7 +171,8 @@ def _keep_ledger(folder: Path, logbook: Logbook) -> tuple[Entry, ...]:
 
 
 def write_derived(folder: Path, evidence: Evidence, judgement: Judgement) -> None:
-    """Write summary.json, the pages for people, and the Allure results."""
+    """Write selftest.json, summary.json, the pages for people, and the Allure results."""
+    write_once(folder / SELFTEST, certificate_bytes(certificate_of(evidence.plan)))
     write_once(folder / "summary.json", summary_bytes(judgement))
     start = evidence.bundle
     pages = {

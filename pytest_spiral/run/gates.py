@@ -139,7 +139,7 @@ class _Reader(Tables):
         planned = self.flag(table, "planned", place)
         entries = table.get("criterion", [])
         if not isinstance(entries, list) or not entries:
-            raise self.error(f"gate {name} has no criterion.", place, "", "add `[[gate.criterion]]` under it")
+            raise self.error(f"gate {name} has no criterion.", place, "criterion", "add `[[gate.criterion]]` under it")
         card = self.card(table, name, place)
         inherited = Criterion(id=name, planned=planned, subjects=self.words(table, "subjects", place))
         read = [self.criterion(entry, (index, at), inherited, card) for at, entry in enumerate(entries)]

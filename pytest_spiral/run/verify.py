@@ -18,19 +18,20 @@ from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.expectation import Expectation
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.model.selftest import Certificate
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import plan_faults
 from pytest_spiral.rules.enough import enough
 from pytest_spiral.rules.expectation import expectation_faults, level_fault
 from pytest_spiral.rules.integrity import Finding, finding, shown
-from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.paths import MAIN, PLAN, SUMMARY
+from pytest_spiral.rules.paths import MAIN, PLAN, SELFTEST, SUMMARY
 from pytest_spiral.rules.times import Moment, moment, order_faults, unknown
 from pytest_spiral.run.attestation import check_attestation
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
 from pytest_spiral.run.grounds import Grounds
 from pytest_spiral.run.registered import Registered, check_registered, logged_of, with_kept
+from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 
 _LEVELS: dict[Signed, Level] = {"none": "E0", "job": "E1", "recorder": "E2"}
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
@@ -90,7 +91,7 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     7 provenance: the subjects' fidelity is what their challenges prove; run, bar and commit are those expected.
     8 time: things happened in an order in which they can have happened.
     9 verdicts from samples, decisions from verdicts, both equal to the summary.
-    10 controls ran, and failed as they must.
+    10 controls ran, and failed as they must; the bar's selftest, made again, is the one in the bundle.
     11 ledger: the run was registered before it began, in the ledger that it says, and that is the one that was kept.
     """
     grounds = grounds or Grounds()
@@ -100,7 +101,7 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
         evidence = with_kept(evidence, grounds.kept)
         grounds = replace(grounds, logged=grounds.logged or logged_of(evidence, grounds.kept))
     faults = plan_faults(evidence.plan) if evidence is not None else []
-    judged = (evidence, judge(evidence)) if evidence is not None and not faults else None
+    judged = (evidence, judge_proven(evidence)) if evidence is not None and not faults else None
     # 4
     attested = check_attestation(folder, report, judged, grounds)
     report = report.with_step(4, attested.findings, state=attested.state, note=attested.note)
@@ -116,7 +117,8 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     if report.manifest:
         report = report.with_step(9, _compare_summary(folder, judgement))
     # 10
-    report = report.with_step(10, note=_controls(evidence, judgement))
+    found = _compare_selftest(folder, evidence.plan) if report.manifest else []
+    report = report.with_step(10, found, note=_controls(evidence, judgement))
     # 11
     report = check_registered(Registered(folder, evidence, grounds.kept, attested.place), report)
     # 4, 6, 7: what was expected
@@ -129,7 +131,7 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
 def _standing(evidence: Evidence, grounds: Grounds) -> Judgement | None:
     if grounds.kept is None or grounds.kept.entries is None or evidence.bundle.ledger is None:
         return None
-    return judge(msgspec.structs.replace(evidence, ledger=grounds.kept.entries))
+    return judge_proven(msgspec.structs.replace(evidence, ledger=grounds.kept.entries))
 
 
 def _check_time(report: Report, evidence: Evidence, grounds: Grounds) -> Report:
@@ -180,7 +182,40 @@ def _controls(evidence: Evidence, judgement: Judgement) -> str:
     """Controls are judged with their criteria; a check that could not fail is invalid there."""
     declared = [one.id for one in evidence.plan.criteria() if one.control is not None]
     held = [one.id for one in judgement.criteria if one.id in declared and one.verdict is Verdict.PASS]
-    return f"{len(held)} of {len(declared)} controls failed as they must"
+    tried = certificate_of(evidence.plan).criteria
+    caught = sum(one.tried - len(one.missed) for one in tried)
+    selftest = f"selftest: {caught:,} of {sum(one.tried for one in tried):,} pieces of defective evidence caught"
+    return f"{len(held)} of {len(declared)} controls failed as they must; {selftest}"
+
+
+def _compare_selftest(folder: Path, plan: Plan) -> list[Finding]:
+    """The certificate is derived from the plan; one that was made with another catalogue of defects is not compared."""
+    try:
+        said = (folder / SELFTEST).read_bytes()
+    except OSError as error:
+        sentence = f"it cannot be read ({error.strerror})."
+        return [Finding(step=10, code="selftest-missing", path=SELFTEST, sentence=sentence)]
+    own = certificate_of(plan)
+    if said == certificate_bytes(own):
+        return []
+    try:
+        claimed = msgspec.json.decode(said, type=Certificate)
+    except msgspec.MsgspecError as error:
+        sentence = shown(f"it is no certificate ({error}).", _SENTENCE)
+        return [Finding(step=10, code="selftest-mismatch", path=SELFTEST, sentence=sentence)]
+    if claimed.catalogue != own.catalogue and claimed.plan == own.plan:
+        return []
+    return [Finding(step=10, code="selftest-mismatch", path=SELFTEST, sentence=_other_certificate(claimed, own))]
+
+
+def _other_certificate(claimed: Certificate, own: Certificate) -> str:
+    if claimed.plan != own.plan:
+        return f"it is of the plan {shown(claimed.plan, 80)}, not of this one, {own.plan}."
+    known = {one.id: one for one in own.criteria}
+    for one in claimed.criteria:
+        if one != known.get(one.id):
+            return f"what it says of {shown(one.id)} is not what trying it again gives."
+    return "its bytes are not those that trying the plan again gives."
 
 
 def _compare_summary(folder: Path, judgement: Judgement) -> list[Finding]:
@@ -227,7 +262,7 @@ def judge_bundle(folder: Path) -> tuple[Evidence, Judgement]:
     evidence = read_evidence(folder)
     for sentence in plan_faults(evidence.plan):
         raise UntrustedError("plan-unjudgeable", f"{PLAN}: {sentence}")
-    return evidence, judge(evidence)
+    return evidence, judge_proven(evidence)
 
 
 def what_if(folder: Path, limits: Path) -> Judgement:
@@ -241,7 +276,7 @@ def what_if(folder: Path, limits: Path) -> Judgement:
     alone = msgspec.structs.replace(evidence.bundle, mode="draft", ledger=None)  # attempts were by another bar
     changed = msgspec.structs.replace(evidence, plan=Plan(gates=gates), bundle=alone, ledger=None)
     return msgspec.structs.replace(
-        judge(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar"
+        judge_proven(changed), watermark=f"WHAT-IF: judged by {limits.name}, not by the registered bar"
     )
 
 

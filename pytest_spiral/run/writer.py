@@ -11,8 +11,9 @@ from pytest_spiral.evidence.samples import SampleFile
 from pytest_spiral.evidence.store import make_folder, replace, write_once
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened
-from pytest_spiral.rules.paths import journal_file
+from pytest_spiral.rules.paths import QUARANTINE, journal_file, quarantined_path
 from pytest_spiral.rules.redact import Redactor
+from pytest_spiral.rules.suspects import find_suspects, strike_suspects, stub_of
 from pytest_spiral.run import clock
 from pytest_spiral.run.traces import Traces
 
@@ -56,9 +57,15 @@ class Writer:
     def attach(  # noqa: PLR0913 - an attachment is described by that much
         self, path: str, data: bytes, *, name: str, media_type: str, test: str = "", criteria: Iterable[str] = ()
     ) -> None:
-        """Write a file into the bundle and record it; secrets are refused, in its name too."""
+        """Write a file into the bundle and record it; secrets are refused, in its name too.
+
+        What only looks like a secret is quarantined: a stub is written in its place, and recorded as one.
+        """
         self.refuse(data)
         self.refuse(f"{path}\n{name}".encode("utf-8", "surrogatepass"))
+        suspects = find_suspects(data)
+        if suspects:
+            path, data, media_type = quarantined_path(path), stub_of(name, len(data), suspects).encode(), "text/plain"
         make_folder((self.folder / path).parent)
         write_once(self.folder / path, data)
         self.append(
@@ -70,6 +77,7 @@ class Writer:
                 sha256=f"sha256:{hashlib.sha256(data).hexdigest()}",
                 test=test,
                 criteria=tuple(criteria),
+                quarantined=suspects,
             )
         )
 
@@ -105,6 +113,23 @@ class Writer:
             if shown.parts[0] != ALLURE:
                 raise EvidenceError(f"a declared secret stands in {shown}; such a run is not sealed.")
             replace(path, self._redactor.redact(data.decode("utf-8", "backslashreplace")).encode())
+
+    def quarantine(self) -> None:
+        """Strike what looks like a secret out of Allure's results, and record from which files.
+
+        They are another plugin's, refer to each other by name, and are bound by the manifest only: so they are changed
+        where they stand, and `logs/quarantine.json` says which.
+        """
+        struck = []
+        for path in sorted((self.folder / ALLURE).glob("*")):
+            data = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+            kinds = find_suspects(data)
+            if kinds:
+                replace(path, strike_suspects(data))
+                struck.append({"path": path.relative_to(self.folder).as_posix(), "looked_like": list(kinds)})
+        if struck:
+            told = json.dumps({"format": "spiral-quarantine/1", "struck": struck}, indent=1).encode() + b"\n"
+            self.attach(QUARANTINE, told, name="quarantine.json", media_type="application/json")
 
     def close(self, end: End) -> JournalHead:
         """Write the journal's last record and close it; gives where it ended."""

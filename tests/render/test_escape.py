@@ -15,6 +15,8 @@ SINKS = {
     "markdown": escape.markdown,
     "markdown_code": escape.markdown_code,
     "html": escape.html,
+    "xml": escape.xml,
+    "allure": escape.allure,
     "ci_property": escape.ci_property,
     "properties_value": escape.properties_value,
     "properties_key": escape.properties_key,
@@ -126,9 +128,16 @@ def test_a_code_span_cannot_be_ended_from_inside(text):
 
 @given(ANY_TEXT)
 def test_any_text_makes_well_formed_xml(text):
-    tree = ET.fromstring(f'<a b="{escape.html(text)}">{escape.html(text)}</a>')  # noqa: S314 - made here
+    tree = ET.fromstring(f'<a b="{escape.xml(text)}">{escape.xml(text)}</a>')  # noqa: S314 - made here
     assert tree.text == (escape.visible(text) or None)
     assert tree.get("b") == escape.visible(text)
+
+
+@given(ANY_TEXT)
+def test_no_text_ends_a_section_of_xml(text):
+    for hostile in (text, f"{text}]]>{text}", f"]]{text}>"):
+        assert "]]>" not in escape.xml(hostile)
+        assert "<" not in escape.xml(hostile)
 
 
 def test_unescaped_text_would_break_the_page(hostile):

@@ -79,6 +79,20 @@ def test_simple_acceptance_caps_its_gate(bench):
     assert found.decision == "CONDITIONAL GO"
 
 
+def test_simple_acceptance_is_told_though_nothing_was_measured(bench):
+    bench.criterion("S1.rate", "rate(work) >= 50 %", samples=2, confidence="none", confidence_reason="a first look")
+    assert bench.ran("test_it", "S1.rate", raised="skip").judged("S1.rate").qualifiers == ("simple-acceptance",)
+
+
+def test_time_on_a_clock_that_can_be_set_is_owed_by_the_environment(bench):
+    bench.criterion("S1.window", "duration(window) >= 48 h").on("sandbox", "sandbox", **{"clock.trusted": False})
+    bench.measure("S1.window", "window", bench.values(50), unit="h")
+    (debt,) = bench.judge().debts
+    assert (debt.criterion, debt.cause, debt.evidence) == (
+        "S1.window", "environment", "the time passed on a clock that can be set",
+    )  # fmt: skip
+
+
 def test_simple_acceptance_of_an_advisory_criterion_caps_nothing(bench):
     gate(bench, "S1").criterion(
         "S1.rate", "rate(more) >= 50 %", samples=2, confidence="none", confidence_reason="a look", level="advisory"

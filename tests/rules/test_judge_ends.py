@@ -168,6 +168,12 @@ def test_a_measurement_left_half_done_is_invalid_though_the_test_ended_well(gate
     assert gate.judged("S1.works").sentence == f"work of test_it: {words}"
 
 
+@pytest.mark.parametrize("raised", ["skip", "crash", "exit"])
+def test_a_measurement_left_half_done_is_explained_by_its_tests_end(gate, raised):
+    gate.ran("test_it", "S1.works", raised=raised).measure("S1.works", "work", gate.hits(2), closed=False)
+    assert gate.judged("S1.works").verdict == NOT_RUN
+
+
 # bound by outcome
 
 
@@ -249,6 +255,16 @@ def test_a_document_that_nobody_signed_is_not_run(bench):
 def test_a_test_that_was_to_run_next_and_is_not_listed_was_taken_away(gate, following, found):
     gate.ran("test_it", "S1.works", next=gate.node(following)).measure("S1.works", "work", gate.hits(2))
     assert gate.verdict("S1.works") == found
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_test_that_was_to_run_next_and_has_run_is_told_by_its_own_record(gate, backwards):
+    gate.measure("S1.works", "work", gate.hits(2))
+    gate.records["tests"] = [
+        record.Test(id=gate.node("test_it"), criteria=("S1.works",), next=gate.node("test_b")),
+        record.Test(id=gate.node("test_b"), criteria=("S2.other",)),
+    ][:: -1 if backwards else 1]
+    assert gate.verdict("S1.works") == (PASS, "")
 
 
 # run blocks

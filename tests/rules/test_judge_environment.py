@@ -166,7 +166,7 @@ def test_a_pass_below_the_fidelity_asked_for_is_a_condition(bench, target, wante
     bench.measure("S1.works", "work", bench.hits(2))
     assert bench.verdict("S1.works") == found
     shown = bench.judged("S1.works")
-    assert shown.original == PASS
+    assert (shown.original, shown.fidelity) == (PASS, wanted or "")
     if found[0] == LIMITED:
         assert (shown.cause, shown.sentence) == ("environment", f"pass on target, needs {wanted}")
 
@@ -249,6 +249,13 @@ def test_anothers_loss_is_not_this_subjects(bench):
 def test_a_subject_that_changed_is_invalid(bench):
     subject(bench).seen("memory", "start").seen("memory", "end", digest="sha256:" + "0" * 64)
     assert bench.verdict("S1.works") == (INVALID, "subject-changed")
+
+
+def test_tests_bound_by_outcome_want_their_subject_too(bench):
+    bench.criterion("S1.works", "all-pass", samples=1, subjects=("memory",)).on("sandbox", "sandbox")
+    bench.ran("test_it", "S1.works")
+    assert bench.verdict("S1.works") == (INVALID, "subject-unseen")
+    assert bench.seen("memory").verdict("S1.works") == (PASS, "")
 
 
 def test_two_processes_may_each_have_their_own_subject(bench):

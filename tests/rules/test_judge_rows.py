@@ -107,6 +107,13 @@ def test_the_worst_population_of_a_run_is_the_run(row, first, second):
     assert row.verdict("S1.row")[0] == FAIL
 
 
+def test_a_run_that_nothing_opens_is_found_though_no_row_is_asked_for(bench):
+    bench.criterion("S1.row", "failures(work) <= 0", samples=3)
+    rehearse(bench, "good", "good", "bad")
+    del bench.records["runs_opened"][-1], bench.records["measurements"][-1]
+    assert bench.verdict("S1.row") == (INVALID, "run-unopened")
+
+
 def test_a_row_that_chance_gives_is_hunted(bench):
     bench.criterion("S1.row", "rate(work) >= 50 %", samples=1, confidence="0.5", consecutive=2)
     for number in range(1, 5):

@@ -120,6 +120,14 @@ def test_a_promise_of_response_time_wants_an_open_loop(bench, loop, verdict, rea
     assert judged(bench, "p95(search) <= 120 ms", getattr(bench, loop)(*[4.5] * 59), **fields) == (verdict, reason)
 
 
+@pytest.mark.parametrize("forgotten", ["intended", "sent", "done"])
+def test_one_call_off_the_schedule_is_no_open_loop(bench, forgotten):
+    taken = bench.sent(*[4.5] * 59)
+    del taken[-1][forgotten]
+    fields = {"samples": 59, "confidence": "0.95", "sampling": "open-loop"}
+    assert judged(bench, "p95(search) <= 120 ms", taken, **fields) == (INVALID, "closed-loop")
+
+
 @pytest.mark.parametrize(("sampling", "note"), [("open-loop", "response time"), ("closed-loop", "service time")])
 def test_a_latency_says_which_time_it_is(bench, sampling, note):
     judged(bench, "p95(search) <= 120 ms", bench.sent(*[4.5] * 59), samples=59, confidence="0.95", sampling=sampling)
@@ -313,6 +321,7 @@ def test_a_failed_call_breaks_a_greatest_and_a_least(bench, make_bench):
 def test_a_coarse_timer_counts_against_a_greatest_value(bench, make_bench):
     fields = {"samples": 3, "resolution_ns": 4_000_000}
     assert judged(bench, "max(call) <= 45 ms", bench.timed(1, 2, 43), **fields) == (OPEN, "resolution")
+    assert bench.figures("S1.it").note == ""
     fields["resolution_ns"] = 5_000_000
     assert judged(make_bench(), "max(call) <= 45 ms", bench.timed(1, 2, 3), **fields) == (INVALID, "coarse-timer")
 
@@ -370,6 +379,8 @@ def compared(bench, left, right, **fields):
         ({"a": 1, "b": None}, {"a": 1, "b": 0}, False, FAIL, "fail"),
         ({"a": 1, "b": {"x": 1, "y": 2}}, {"a": 1, "b": {"y": 2, "x": 1}}, False, PASS, ""),
         ({"a": 1, "b": {"x": None}}, {"a": 1, "b": {}}, False, FAIL, "fail"),
+        ({"a": 1, "b": {"x": 1}}, {"a": 1, "b": {"x": True}}, False, FAIL, "fail"),
+        ({"a": 1, "b": {"x": 1}}, {"a": 1, "b": ["x"]}, False, FAIL, "fail"),
         ({"a": 1, "b": [1, 2]}, {"a": 1, "b": [2, 1]}, False, FAIL, "fail"),
         ({"a": 1, "b": [1]}, {"a": 1, "b": [1, 1]}, False, FAIL, "fail"),
         ({"a": 1}, {"a": 1}, False, "not-run", "missing-part"),
@@ -386,6 +397,7 @@ def compared(bench, left, right, **fields):
 )
 def test_two_sides_agree_item_by_item_or_not(bench, left, right, census, verdict, reason):
     assert compared(bench, left, right, samples=2, census=census) == (verdict, reason)
+    assert verdict != PASS or bench.figures("S1.it").note == ""
 
 
 def test_items_that_differ_are_named(bench):

@@ -34,6 +34,7 @@ def test_a_sealed_run_is_judged_from_what_is_on_disk(session):
     assert str(sealed.judgement.decision) == "GO"
     assert sealed.judgement == judge(read_evidence(sealed.folder))
     assert (sealed.folder / "summary.json").read_bytes() == summary_bytes(sealed.judgement)
+    assert [one.count for one in sealed.evidence.measurements] == [3, 2, 2, 3]
     written = {path.name for path in sealed.folder.iterdir()}
     assert {"plan.json", "bundle.json", "inventory.json", "summary.md", "change_notes.md", "manifest.json"} <= written
 

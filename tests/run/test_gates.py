@@ -179,6 +179,7 @@ def test_a_mistake_is_told_with_its_line_and_a_remedy(refused, whole, old, new, 
         ("format = 1\n[gate]\nid = 'S1'", 1, "there is no gate."),
         ('format = 1\n[[gate]]\nid = "S1"\ntitle = "T"\nowner = "@o"', 2, "gate S1 has no criterion."),
         ('format = 1\n[[gate]]\nid = "S1"\ntitle = "T"\nowner = "@o"\ncriterion = [5]', 2, "a criterion is a table."),
+        ('format = 1\n[[gate]]\nid = "S1"\ntitle = "T"\nowner = "@o"\ncriterion = 5', 6, "gate S1 has no criterion."),
         ("format = 1\nformat = 1", 2, "this is no TOML"),
         ("[" * 5000, 1, "this is no TOML"),
         ("format = 1\nx = " + "[" * 5000, 2, "this is no TOML: nested too deep"),
@@ -189,7 +190,7 @@ def test_a_mistake_is_told_with_its_line_and_a_remedy(refused, whole, old, new, 
         (SMALL + SMALL.partition("\n")[2], 11, "S1 stands twice; it is also in gates.toml:2."),
         (SMALL + SMALL[SMALL.index("[[gate.c") :], 11, "S1.work stands twice; it is also in gates.toml:7."),
     ],
-    ids=range(17),
+    ids=range(18),
 )  # fmt: skip
 def test_a_text_that_is_no_gates_file_is_refused(refused, text, line, problem):
     found = refused(text)

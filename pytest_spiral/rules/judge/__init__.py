@@ -1,6 +1,8 @@
 """Judging: a pure function from the bar and the evidence to verdicts, decisions and debts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -16,16 +18,21 @@ from pytest_spiral.rules.statistics import WORST_FIRST, Qualifier
 __all__ = ["judge", "scope_of"]
 
 _CAPPING = frozenset({str(Qualifier.SIMPLE_ACCEPTANCE), str(Qualifier.BAR_MOVED)})
+_ALL_PROVEN: Final[Mapping[str, str]] = MappingProxyType({})
+_HOPEFUL: Final = (Verdict.PASS, Verdict.ENVIRONMENT_LIMITED, Verdict.INCONCLUSIVE)
 
 
-def judge(evidence: Evidence) -> Judgement:
+def judge(evidence: Evidence, unproven: Mapping[str, str] = _ALL_PROVEN) -> Judgement:
     """Judge everything in scope.
 
-    Pure: the same evidence gives the same value, byte for byte once written canonically, on any machine at any time.
+    `unproven` has criteria that the bar's selftest could not prove, or could not make to fail, each with the reason:
+    they are invalid unless something worse is known of them. Pure: the same evidence gives the same value, byte for
+    byte once written canonically, on any machine at any time.
     """
     context = make_context(evidence)
     gates = scope_of(evidence)
     verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
+    verdicts = [_unproven(one, unproven[one.id]) if one.id in unproven else one for one in verdicts]
     partial = bool(evidence.bundle.scope.narrowed)
     decisions = tuple(_decide(gate, verdicts, evidence, partial=partial) for gate in gates)
     whole = () if evidence.bundle.scope.gates else gates  # a stage is decided by all of its gates or not at all
@@ -108,6 +115,21 @@ def _invalid(one: CriterionVerdict, control: CriterionVerdict) -> CriterionVerdi
         verdict=Verdict.INVALID,
         reason="control-did-not-fail",
         sentence=f"its control {control.id} did not fail, so this check could not have failed: {control.sentence}",
+        requirement="",
+        cause="",
+    )
+
+
+def _unproven(one: CriterionVerdict, why: str) -> CriterionVerdict:
+    """A check that no evidence can pass, or that lets a defect through, proves nothing."""
+    if one.verdict not in _HOPEFUL:
+        return one
+    return msgspec.structs.replace(
+        one,
+        verdict=Verdict.INVALID,
+        original=Verdict.INVALID,
+        reason="unproven",
+        sentence=f"the selftest of its bar does not hold: {why}",
         requirement="",
         cause="",
     )

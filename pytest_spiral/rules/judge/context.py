@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeVar
 
 from pytest_spiral.model.evidence import Evidence, InventoryItem
@@ -77,7 +78,8 @@ class Context:
 
 def make_context(evidence: Evidence) -> Context:
     """Index the evidence: measurements in the order in which their tests were collected, whoever wrote first."""
-    place = {item.id: at for at, item in enumerate(evidence.inventory.items)}
+    measuring = {one.test for one in evidence.measurements}
+    place = {item.id: at for at, item in enumerate(evidence.inventory.items) if item.id in measuring}
     measurements = sorted(evidence.measurements, key=lambda one: (place.get(one.test, len(place)), one.test))
     plain = [one for one in measurements if not one.control]
     aside = [one for one in measurements if one.control]
@@ -111,8 +113,17 @@ def _identity(one: SubjectSeen) -> str:
 
 
 def _unlisted(evidence: Evidence) -> tuple[str, ...]:
-    listed = {item.id for item in evidence.inventory.items}
-    return tuple(sorted({test.next for test in evidence.tests if test.next and test.next not in listed}))
+    """Tests that were to run next, have no record, and are not in the inventory.
+
+    Nearly always the next record is that of the test that was to run next, so that little is kept of many tests.
+    """
+    following = chain((one.id for one in evidence.tests[1:]), ("",))
+    awaited = {
+        one.next for one, after in zip(evidence.tests, following, strict=False) if one.next and one.next != after
+    }
+    awaited.difference_update(one.id for one in evidence.tests)
+    awaited.difference_update(item.id for item in evidence.inventory.items)
+    return tuple(sorted(awaited))
 
 
 def _told(evidence: Evidence) -> dict[str, tuple[str, ...]]:

@@ -117,6 +117,8 @@ def _scale(unit: str, into: str, measurement: Measurement) -> _Scale:
     def scaled(number: float) -> Fraction:
         if factor is None:
             raise PopulationError("wrong-unit", f"{measurement.name} is in {unit or 'no unit'}, not in {into}")
+        if isinstance(number, float) and not math.isfinite(number):
+            raise PopulationError("not-a-number", f"a sample of {measurement.name} is {number}")
         return exact(number) * factor
 
     return scaled

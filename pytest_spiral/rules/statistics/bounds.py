@@ -7,14 +7,20 @@ do not rest on these figures but on the tail at the limit; `settled` keeps the t
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
+from typing import Final
 
 from pytest_spiral.rules.statistics.arguments import exact, float_above, float_below
 from pytest_spiral.rules.statistics.judged import Direction
 from pytest_spiral.rules.statistics.tails import Binomial, Poisson, compare_lower_tail, compare_upper_tail
 
+_REMEMBERED: Final = 4096
+"""Bounds that are kept: the same few counts come again and again, and each costs a bisection over exact sums."""
+
 _GRID = 1 << 53  # multiples of 2^-53 below 1 are floats, and so are their differences from 1
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def lower_share(successes: int, samples: int, alpha: Fraction) -> float:
     """Lower one-sided Clopper-Pearson (1934) bound of a share: the largest p with P(Bin(n, p) >= k) <= alpha."""
     if successes == 0:
@@ -31,6 +37,7 @@ def upper_share(successes: int, samples: int, alpha: Fraction) -> float:
     return 1.0 - lower_share(samples - successes, samples, alpha)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def lower_mean(count: int, alpha: Fraction) -> float:
     """Lower one-sided Garwood (1936) bound of a Poisson mean: chi-squared quantile (alpha; 2 c) / 2."""
     if count == 0:
@@ -45,6 +52,7 @@ def lower_mean(count: int, alpha: Fraction) -> float:
     return float_below(_last(holds, _GRID) * scale)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def upper_mean(count: int, alpha: Fraction) -> float:
     """Upper one-sided Garwood (1936) bound of a Poisson mean: chi-squared quantile (1 - alpha; 2 c + 2) / 2."""
     scale = _scale(lambda mean: compare_lower_tail(Poisson(mean), count, alpha) <= 0, count + 1)

@@ -1,0 +1,98 @@
+"""What sound samples of each measurement of a criterion look like: one figure that holds every limit it feeds."""
+
+from fractions import Fraction
+
+from pytest_spiral.model.gate import Criterion, Limit
+from pytest_spiral.rules.limits import bound_of
+from pytest_spiral.rules.selftest.scene import Kind, Recipe, in_unit, plain
+from pytest_spiral.rules.units import dimension, parse_quantity
+
+_NUMBERS = ("quantile", "min", "max", "mean", "duration")
+_KINDS: dict[str, Kind] = {"rate": "outcome", "count": "count", "equal": "item"}
+
+
+class UnsoundError(ValueError):
+    """No evidence can be made that passes; the text says why."""
+
+
+def recipes_of(criterion: Criterion) -> dict[str, Recipe]:
+    """A recipe for each measurement that feeds a limit; raises UnsoundError where limits contradict each other."""
+    fed: dict[str, list[Limit]] = {}
+    for limit in criterion.limits:
+        for name in limit.measurements:
+            fed.setdefault(name, []).append(limit)
+    return {name: _recipe(name, limits, criterion) for name, limits in fed.items()}
+
+
+def _recipe(name: str, limits: list[Limit], criterion: Criterion) -> Recipe:
+    sizes = {_size(limit, criterion) for limit in limits}
+    if len(sizes) > 1:
+        raise UnsoundError(f"the limits on {name} plan {' and '.join(map(str, sorted(sizes)))} samples")
+    kind = _kind(name, limits)
+    unit, good = _figure(name, kind, limits)
+    timed = kind == "number" and dimension(unit) == dimension("s") and _is_timed(limits, good)
+    quantile = any(limit.statistic == "quantile" for limit in limits)
+    exposure = parse_quantity(criterion.exposure or "1").number if kind == "count" else None
+    return Recipe(
+        name=name,
+        kind="timed" if timed else kind,
+        unit=unit,
+        good=round(in_unit(good, unit, "ns")) if timed else plain(good) if kind == "number" else _word(kind, limits),
+        size=sizes.pop(),
+        warm=criterion.warm_up if limits[0].samples is None else 0,
+        blocks=criterion.blocks if quantile else 0,
+        open_loop=timed and quantile and criterion.sampling == "open-loop",
+        exposure=None if exposure is None else plain(exposure),
+    )
+
+
+def _size(limit: Limit, criterion: Criterion) -> int:
+    """One figure where the limit is on one; else the plan."""
+    return 1 if limit.statistic in ("count", "duration") else criterion.plan_of(limit) or 1
+
+
+def _kind(name: str, limits: list[Limit]) -> Kind:
+    """The kind of sample that every limit takes; failures are counted among samples of any kind."""
+    found = {_KINDS.get(one.statistic, "number") for one in limits if one.statistic != "failures"}
+    if len(found) > 1:
+        raise UnsoundError(f"the limits on {name} want samples of different kinds")
+    return next(iter(found), "outcome")
+
+
+def _word(kind: Kind, limits: list[Limit]) -> bool | int | None:
+    """What a good sample says that is no number: a hit, unless hits are what is limited; no event; the same."""
+    if kind == "outcome":
+        return not any(one.statistic == "rate" and one.comparison == "<=" for one in limits)
+    return 0 if kind == "count" else None
+
+
+def _figure(name: str, kind: Kind, limits: list[Limit]) -> tuple[str, Fraction]:
+    """A unit, and one figure in it that is inside every limit, well inside where there is room."""
+    if kind != "number":
+        return "", Fraction(0)
+    own = [one for one in limits if one.statistic in _NUMBERS]
+    share = any(one.statistic == "mean" for one in own)
+    unit = "1" if share else own[0].unit or ""
+    lows = [in_unit(bound_of(one), one.unit, unit) for one in own if one.comparison == ">="]
+    highs = [in_unit(bound_of(one), one.unit, unit) for one in own if one.comparison == "<="]
+    if share:
+        lows, highs = [*lows, Fraction(0)], [*highs, Fraction(1)]
+    low, high = max(lows, default=None), min(highs, default=None)
+    if low is not None and high is not None:
+        if low > high:
+            raise UnsoundError(f"no figure of {name} holds all of its limits")
+        if share:
+            return unit, high if any(one.comparison == ">=" for one in own) else low
+        return unit, (low + high) / 2
+    if low is not None:
+        return unit, low + (abs(low) / 2 or 1)
+    return unit, (high or Fraction(0)) - abs(high or Fraction(0)) / 2
+
+
+def _is_timed(limits: list[Limit], good: Fraction) -> bool:
+    """Whether both a good and a bad figure can be a time that was taken: none of them is below zero."""
+    bounds = [bound_of(one) for one in limits if one.statistic in _NUMBERS]
+    above = all(
+        bound > 0 or (bound == 0 and one.comparison == "<=") for bound, one in zip(bounds, limits, strict=False)
+    )
+    return good >= 0 and above
