@@ -108,11 +108,13 @@ def test_its_types_are_those_of_the_schemas(second):
     titles = {ours: theirs for theirs, ours in names.items()}
     seen = set()
     for path in (ROOT / "pytest_spiral" / "schemas").glob("*.json"):
+        if path.name.startswith("spiral-ledger-"):  # ledgers are not read by the second verifier
+            continue
         for name, schema in json.loads(path.read_text())["$defs"].items():
             kind = titles.get(name, name)
             known = second.TYPES.get(kind) or second.TYPES.get(kebab(kind))
             if known is None or "properties" not in schema:
-                assert name in {"GateCard", "CriterionCard", "Fidelity", "Decision"} or (
+                assert name in {"GateCard", "CriterionCard", "Fidelity", "Decision", "LedgerHead"} or (
                     name == "Verdict" and "enum" in schema
                 ), name
                 continue
