@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_spiral.cli import doctor, init, judge, show, verify, why
+from pytest_spiral.cli import doctor, init, judge, recover, show, verify, why
 from pytest_spiral.cli.command import Answer, Command
 from pytest_spiral.errors import SpiralError, UntrustedError
 
@@ -16,6 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     verify.COMMAND,
     show.COMMAND,
     judge.COMMAND,
+    recover.COMMAND,
 )
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 _EPILOG = (

@@ -25,6 +25,7 @@ from pytest_spiral.model.record import (
     MeasureOpened,
     RunClosed,
     RunOpened,
+    Stopped,
     SubjectSeen,
     TargetLost,
     Test,
@@ -51,6 +52,7 @@ _DONE: Final[dict[type[Value], str]] = {
     TargetLost: "lost",
     Crash: "crashes",
     Attached: "attached",
+    Stopped: "stopped",
 }
 
 
@@ -80,6 +82,7 @@ class Gathering:
             inventory=inventory,
             measurements=tuple(map(self._measurement, journals.measures.values())),
             status=journals.end.status if journals.end is not None else "crashed",
+            recovered=journals.recovered,
             **kept,
         )
 

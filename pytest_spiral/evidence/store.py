@@ -75,6 +75,17 @@ def write_once(path: Path, data: bytes) -> None:
         target.write(data)
 
 
+def add_lines(path: Path, data: bytes) -> None:
+    """Write at the end of a file that is there, durably; raises EvidenceError."""
+    try:
+        with path.open("ab") as target:
+            target.write(data)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as problem:
+        raise trouble("written to", path, problem) from problem
+
+
 def replace(path: Path, data: bytes) -> None:
     """Write a file durably: whoever looks sees the old bytes or all of the new ones. Raises EvidenceError."""
     with _placing(path, Path.replace) as target:

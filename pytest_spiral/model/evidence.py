@@ -12,8 +12,10 @@ from pytest_spiral.model.record import (
     ControlClosed,
     ControlOpened,
     Crash,
+    Recovered,
     RunClosed,
     RunOpened,
+    Stopped,
     SubjectSeen,
     TargetLost,
     Test,
@@ -104,4 +106,6 @@ class Evidence(Value, frozen=True, kw_only=True):
     lost: tuple[TargetLost, ...] = ()
     crashes: tuple[Crash, ...] = ()
     attached: tuple[Attached, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
+    recovered: Recovered | None = None
     status: Literal["finished", "interrupted", "crashed"] = "finished"

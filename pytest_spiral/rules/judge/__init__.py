@@ -11,6 +11,7 @@ from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.rules.combine import Standing, combine, combine_stage
 from pytest_spiral.rules.judge.context import make_context
 from pytest_spiral.rules.judge.criterion import judge_criterion
+from pytest_spiral.rules.judge.recovery import demote_recovered, recovery_words
 from pytest_spiral.rules.statistics import WORST_FIRST, Qualifier
 
 __all__ = ["judge", "scope_of"]
@@ -24,6 +25,7 @@ def judge(evidence: Evidence) -> Judgement:
     context = make_context(evidence)
     gates = scope_of(evidence)
     verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
+    verdicts = demote_recovered(verdicts, evidence)
     partial = bool(evidence.bundle.scope.narrowed)
     decisions = tuple(_decide(gate, verdicts, evidence, partial=partial) for gate in gates)
     whole = () if evidence.bundle.scope.gates else gates  # a stage is decided by all of its gates or not at all
@@ -43,6 +45,7 @@ def judge(evidence: Evidence) -> Judgement:
         debts=_debts(verdicts, evidence),
         counts=_counts(str(one.verdict) for one in verdicts),
         tests=_counts(one.raised or "passed" for one in evidence.tests),
+        recovered=recovery_words(evidence),
     )
 
 

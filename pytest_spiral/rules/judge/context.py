@@ -19,7 +19,8 @@ _Record = TypeVar("_Record")
 class Context:
     """Evidence by criterion, test and run.
 
-    `told` are the tests of which any record says that they prove a criterion, collected or not.
+    `told` are the tests of which any record says that they prove a criterion, collected or not; `stopped` are those
+    that were running when the run was stopped, with the reason why.
     """
 
     evidence: Evidence
@@ -34,6 +35,7 @@ class Context:
     facts: Mapping[str, Fact]
     subjects: Mapping[str, tuple[SubjectSeen, ...]]
     crashed: frozenset[str]
+    stopped: Mapping[str, str]
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
         """What was measured for a criterion; for a control, what was measured under its fault."""
@@ -83,6 +85,7 @@ def make_context(evidence: Evidence) -> Context:
         facts=all_facts(evidence.bundle.profile, evidence.facts, evidence.bundle.target),
         subjects=_grouped((seen.subject, seen) for seen in evidence.subjects if not seen.control),
         crashed=frozenset(one.test for one in evidence.crashes),
+        stopped={test: one.why for one in evidence.stopped for test in one.running},
     )
 
 
