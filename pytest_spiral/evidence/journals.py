@@ -1,5 +1,6 @@
 """Reading journals: chains, starts and ends, and what their records say about each other."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,6 +113,15 @@ def journal_heads(folder: Path, limits: Limits | None = None) -> dict[str, Journ
         return {
             _process_of(path): _head(opened.last_line(path, limits.journal_line), start, limits) for path in workers
         }
+
+
+def journal_sizes(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Every journal's name and size: it changes with each record. Empty where they cannot be seen."""
+    try:
+        with os.scandir(folder / JOURNALS) as names:
+            return tuple(sorted((one.name, one.stat().st_size) for one in names))
+    except OSError:
+        return ()
 
 
 def journal_paths(paths: Iterable[str]) -> list[str]:

@@ -56,6 +56,7 @@ def note_crashed_test(config: pytest.Config, test: str) -> None:
     process = config.stash[PROCESS]
     name, running = config.stash.get(_LAST_DEAD, ("", ""))
     process.ended += 1
+    process.running.pop(test, None)
     if process.writer is not None and name and running != test:
         process.writer.append(Crash(process=name, test=test, why="the worker died while it ran this test"))
 
