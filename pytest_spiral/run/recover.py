@@ -59,12 +59,19 @@ def _known(folder: Path, sibling: Path) -> Recovery:
     ours = sibling.is_dir() and classify(sibling) == "sealed"
     if not ours or (sibling / BUNDLE).read_bytes() != (folder / BUNDLE).read_bytes():
         raise UseError(f"{sibling} is there, and it is not this run recovered. Remedy: move it away.")
+    _clear(_part(sibling))
     return Recovery("recovered-before", sibling, *judge_bundle(sibling))
 
 
+def _part(sibling: Path) -> Path:
+    """Where the sibling is made before it gets its name."""
+    return sibling.with_name(f"{sibling.name}.part")
+
+
 def _make(folder: Path, sibling: Path) -> Recovery:
-    part = sibling.with_name(f"{sibling.name}.part")
+    part = _part(sibling)
     _clear(part)
+    make_folder(part)
     try:
         evidence, judgement = _seal(folder, part / sibling.name)
         (part / sibling.name).rename(sibling)
@@ -85,7 +92,7 @@ def _seal(folder: Path, made: Path) -> tuple[Evidence, Judgement]:
 
 
 def _clear(part: Path) -> None:
-    """Take away what an earlier recovery left half done, and begin anew; raises EvidenceError."""
+    """Take away what an earlier recovery left half done; raises EvidenceError."""
     try:
         if part.is_symlink():
             raise EvidenceError(f"{part} is a link, and a recovery writes there. Remedy: remove it.")
@@ -93,4 +100,3 @@ def _clear(part: Path) -> None:
             shutil.rmtree(part)
     except OSError as problem:
         raise trouble("removed", part, problem) from problem
-    make_folder(part)
