@@ -215,6 +215,8 @@ def _present(folder: Folder, limits: Limits) -> set[str]:
     for entry in folder.entries(limits.files):
         if entry.kind == "too-many-files":
             raise UntrustedError(entry.kind, f"the bundle holds more than {limits.files} files.")
+        if entry.kind == "file-unreadable":
+            raise UntrustedError(entry.kind, f"{entry.path or 'the bundle'} cannot be read, so nothing can be judged.")
         if entry.kind == "file":
             present.add(entry.path)
     return present

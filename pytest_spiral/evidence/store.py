@@ -75,6 +75,15 @@ def write_once(path: Path, data: bytes) -> None:
         target.write(data)
 
 
+def write_last(path: Path, data: bytes) -> None:
+    """As `write_once`, for the file that nobody else can be writing: a kill leaves no second name of it behind.
+
+    A hard link, which cannot overwrite, exists beside the name that it was made from until that is removed.
+    """
+    with _placing(path, _rename_new) as target:
+        target.write(data)
+
+
 def add_lines(path: Path, data: bytes) -> None:
     """Write at the end of a file that is there, durably; raises EvidenceError."""
     try:
@@ -161,6 +170,12 @@ def _put_new(part: Path, path: Path) -> None:
         part.rename(path)
     else:
         part.unlink()
+
+
+def _rename_new(part: Path, path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    part.rename(path)
 
 
 def _blocks(source: BinaryIO) -> Iterator[bytes]:

@@ -62,10 +62,10 @@ def note_crashed_test(config: pytest.Config, test: str) -> None:
 
 
 def scheduler(config: pytest.Config, log: Any) -> Any:
-    """Xdist's load-file scheduling where gates are judged and the user chose no other."""
+    """Each module, and so each gate, on one worker, where gates are judged and the user chose nothing else."""
     process = config.stash.get(PROCESS, None)
-    if process is None or not process.book.files or config.getoption("dist") != "load":
+    if process is None or not process.book.files or config.getoption("dist") not in ("load", "loadfile"):
         return None
-    from xdist.scheduler import LoadFileScheduling
+    from pytest_spiral.plugin.scheduling import GateScheduling
 
-    return LoadFileScheduling(config, log)
+    return GateScheduling(config, log)
