@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from pytest_spiral.errors import EvidenceError, UseError
+from pytest_spiral.errors import DiskError, EvidenceError, UseError
 from pytest_spiral.rules.paths import JOURNALS, SAMPLES
 
 BLOCK: Final = 1024 * 1024
@@ -39,9 +39,9 @@ class Stored(NamedTuple):
     cut: int
 
 
-def trouble(what: str, path: Path, problem: OSError) -> EvidenceError:
+def trouble(what: str, path: Path, problem: OSError) -> DiskError:
     """The operating system's refusal as one sentence that names the remedy."""
-    return EvidenceError(f"{path} cannot be {what}: {_remedy(problem)}.")
+    return DiskError(f"{path} cannot be {what}: {_remedy(problem)}.")
 
 
 def create_bundle(root: Path, run_id: str) -> Path:
