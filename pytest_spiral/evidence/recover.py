@@ -20,7 +20,7 @@ from pytest_spiral.model.record import Attached, Crash, End, MeasureOpened, Reco
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.chain import encode_line, parse_line
 from pytest_spiral.rules.integrity import Limits, finding
-from pytest_spiral.rules.paths import BUNDLE, INVENTORY, JOURNALS, MAIN, MAIN_JOURNAL, PLAN, SAMPLES, path_faults
+from pytest_spiral.rules.paths import BUNDLE, INVENTORY, JOURNALS, LOGS, MAIN, MAIN_JOURNAL, PLAN, SAMPLES, path_faults
 
 Remains = Literal["never-opened", "abandoned", "incomplete", "ended"]
 
@@ -104,9 +104,9 @@ def remains_of(folder: Path, limits: Limits | None = None) -> Remains:
 def salvage(dead: Path, into: Path, wall: int, limits: Limits | None = None) -> Recovered:
     """Copy what the dead run had recorded into the folder `into`, which must not exist, and end its main journal.
 
-    Kept are the plan, bundle.json, the inventory, whole lines of journals and sample files, and every file that a
-    record names. Torn tails are cut and files that no record names are left behind; the `recovered` record says
-    so. `wall` is the time of recovery, in microseconds since 1970 UTC. The caller holds the run's locks.
+    Kept are the plan, bundle.json, the inventory, whole lines of journals and sample files, every file that a record
+    names, and the logs that grew while the run went on. Torn tails are cut and files that no record names are left
+    behind; the `recovered` record says so. `wall` is the time of recovery, in microseconds since 1970 UTC. The caller holds the run's locks.
 
     Raises UntrustedError, with its reason code, where the dead run is not what its own records say: a whole line
     that cannot be read, a broken chain, a link. EvidenceError where the disk refuses.
@@ -118,7 +118,8 @@ def salvage(dead: Path, into: Path, wall: int, limits: Limits | None = None) -> 
         present = _present(opened, limits)
         surveys = [_survey(opened, path, limits) for path in journal_paths(present)]
         torn: dict[str, int] = {one.path: one.torn for one in surveys if one.torn}
-        kept = {PLAN, BUNDLE, INVENTORY, *(one.path for one in surveys), *_attached(surveys)} & present.keys()
+        logs = sorted(path for path in present.keys() - _attached(surveys) if _is_log(path))
+        kept = {*logs, PLAN, BUNDLE, INVENTORY, *(one.path for one in surveys), *_attached(surveys)} & present.keys()
         sizes = {one.path: one.size for one in surveys}
         for path in sorted(present):
             if path.startswith(f"{SAMPLES}/") and _is_sample(path):
@@ -137,7 +138,7 @@ def salvage(dead: Path, into: Path, wall: int, limits: Limits | None = None) -> 
         left=tuple(left[:_LEFT_NAMED]),
         left_count=len(left),
     )
-    _end(into, [recovered, *_crashes(surveys, running)], wall, limits)
+    _end(into, [recovered, *_found(into, logs), *_crashes(surveys, running)], wall, limits)
     return recovered
 
 
@@ -175,6 +176,24 @@ def _attached(surveys: list[_Survey]) -> set[str]:
 def _is_sample(path: str) -> bool:
     """Whether a file is a sample file, and not one that was half written when the process died."""
     return path.endswith(".jsonl")
+
+
+def _is_log(path: str) -> bool:
+    """Whether a file is a log of ours, which is recorded when it is whole."""
+    folder, _, name = path.partition("/")
+    return folder == LOGS and name.endswith(".log") and "/" not in name
+
+
+def _found(into: Path, logs: list[str]) -> list[Attached]:
+    """Records of the logs that the dead run had not recorded yet: bytes as they were found."""
+    found = []
+    with Folder(into) as opened:
+        for path in logs:
+            size, sha256 = opened.digest(path)
+            name = f"{path.removeprefix(f'{LOGS}/')}, as it was found"
+            media = "application/octet-stream"
+            found.append(Attached(path=path, name=name, media_type=media, bytes=size, sha256=sha256))
+    return found
 
 
 def _whole(folder: Folder, path: str, size: int, limits: Limits) -> int:

@@ -23,6 +23,7 @@ from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
 
 if TYPE_CHECKING:
     from pytest_spiral.run.gate_run import Sealed
+    from pytest_spiral.run.writer import Writer
 
 WORKER_INPUT = "spiral_bundle"
 WORKER_OUTPUT = "spiral_head"
@@ -133,6 +134,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     opened = open_run(request)
     process.opened = opened
     process.writer = opened.writer("main", process.redactor)
+    _keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")
     process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
@@ -165,7 +167,14 @@ def _join(config: pytest.Config, process: Process) -> None:
     process.known.update(stated_facts(start.target))
     process.opened = Opened(folder, start, digest(data))
     process.writer = process.opened.writer(process.name, process.redactor)
+    _keep_output(config, process, process.writer)
     _point_allure(config, folder)
+
+
+def _keep_output(config: pytest.Config, process: Process, writer: "Writer") -> None:
+    from pytest_spiral.plugin.output import Output
+
+    config.pluginmanager.register(Output(config, process, writer), "spiral-output")
 
 
 def _point_allure(config: pytest.Config, folder: Path) -> None:
@@ -242,6 +251,7 @@ def finish(session: pytest.Session, heads: dict[str, JournalHead]) -> "Sealed | 
     if is_worker(session.config):
         import msgspec
 
+        process.writer.keep_spools()
         head = process.writer.close(End(exit_status=int(session.exitstatus)))
         session.config.workeroutput[WORKER_OUTPUT] = msgspec.to_builtins(head)  # type: ignore[attr-defined]
         return None
@@ -259,6 +269,7 @@ def close_and_seal(process: Process, status: str, exit_status: int, heads: dict[
     if status == "interrupted" and process.stopped:
         process.running = dict.fromkeys(unfinished(process.opened.folder, process.running))
         process.writer.append(Stopped(why=process.stopped, running=tuple(process.running)))
+    process.writer.keep_spools()
     if process.options.secrets:
         process.writer.strike_secrets()
     found = journal_heads(process.opened.folder)

@@ -14,6 +14,7 @@ MANIFEST: Final = "manifest.json"
 ATTESTATION: Final = "attestation.dsse.json"
 JOURNALS: Final = "journal"
 SAMPLES: Final = "samples"
+LOGS: Final = "logs"
 MAIN: Final = "main"
 MAIN_JOURNAL: Final = "journal/main.jsonl"
 

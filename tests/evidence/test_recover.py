@@ -263,3 +263,14 @@ def test_records_after_an_end_are_still_found_without_a_recovery(begin):
     lines = (run.folder / "journal/main.jsonl").read_bytes()
     append(run.folder, "journal/main.jsonl", lines.splitlines(keepends=True)[-1])
     assert "journal-after-end" in [one.code for one in verify_integrity(run.folder).findings]
+
+
+def test_a_log_that_still_grew_is_kept_and_recorded_as_it_was_found(killed):
+    (killed / "logs").mkdir()
+    (killed / "logs/stdout.log").write_bytes(b"half a li\xff")
+    (killed / "logs/other.bin").write_bytes(b"who knows")
+    found = recover(killed)
+    (one,) = [one for one in found.evidence.attached if one.path.startswith("logs/")]
+    assert (one.path, one.name, one.bytes) == ("logs/stdout.log", "stdout.log, as it was found", 10)
+    assert found.evidence.recovered.left == ("logs/other.bin",)
+    assert verify_bundle(found.folder).report.outcome == "sound"
