@@ -10,6 +10,7 @@ from typing import Final
 from pytest_spiral.evidence.store import Stored, make_folder, replace, trouble
 
 SPOOL_LIMIT: Final = 16 * 1024 * 1024
+_BLOCK: Final = 8 * 1024
 _MODE: Final = 0o644
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -17,8 +18,8 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXE
 class Spool:
     """One output of this process: made when its first byte comes, at most `most` bytes long.
 
-    `strike` takes declared secrets out of bytes. What is added goes through it at once, and the whole file once more
-    at `close`, for a secret that came in two pieces. In a forked child nothing is kept. Methods raise DiskError.
+    `strike` takes declared secrets out of bytes: out of each block that is written, and out of the whole file once
+    more at `close`, for a secret that came in two pieces. A kill loses less than 8 KiB of what was added. In a forked child nothing is kept. Methods raise DiskError.
     """
 
     def __init__(self, path: Path, strike: Callable[[bytes], bytes], most: int = SPOOL_LIMIT) -> None:
@@ -30,12 +31,18 @@ class Spool:
         self._pid = os.getpid()
         self._made = False
         self._closed = False
+        self._held = b""
 
     def add(self, data: bytes) -> None:
-        """Keep bytes, as far as there is room, until `close`."""
-        if self._closed or not data or os.getpid() != self._pid:
+        """Keep bytes, as far as there is room, until `close`. Small ones are held until they make a block."""
+        if self._closed or os.getpid() != self._pid:
             return
-        struck = self._strike(data)
+        self._held += data
+        if len(self._held) >= _BLOCK:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        struck, self._held = self._strike(self._held), b""
         part = struck[: self._most - self._kept]
         self._cut += len(struck) - len(part)
         if part:
@@ -51,17 +58,28 @@ class Spool:
             status = os.fstat(fd)
         except OSError:
             return  # closed: nothing was written
-        if self._closed or not stat.S_ISREG(status.st_mode) or status.st_nlink or not status.st_size:
+        if (
+            self._closed
+            or os.getpid() != self._pid
+            or not stat.S_ISREG(status.st_mode)
+            or status.st_nlink
+            or not status.st_size
+        ):
             return
+        self._let_go()
         room = min(status.st_size, self._most - self._kept)
         try:
             self.add(_read(fd, room))
         except OSError as problem:
             raise trouble("read", self._path, problem) from problem
+        self._let_go()
         self._cut += status.st_size - room
 
     def close(self) -> Stored | None:
         """What was kept in the end, and how much was cut; None where nothing came."""
+        if os.getpid() != self._pid:
+            return None
+        self._let_go()
         self._closed = True
         if not self._made:
             return None

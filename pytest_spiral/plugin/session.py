@@ -172,9 +172,9 @@ def _join(config: pytest.Config, process: Process) -> None:
 
 
 def _keep_output(config: pytest.Config, process: Process, writer: "Writer") -> None:
-    from pytest_spiral.plugin.output import Output
+    from pytest_spiral.plugin.output import keep_output
 
-    config.pluginmanager.register(Output(config, process, writer), "spiral-output")
+    keep_output(config, process, writer)
 
 
 def _point_allure(config: pytest.Config, folder: Path) -> None:

@@ -112,5 +112,17 @@ def test_a_file_that_is_there_already_is_not_written_over(spool, tmp_path):
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/stdout.log").write_text("old")
     with pytest.raises(DiskError, match="evidence is never overwritten"):
-        spool().add(b"new")
+        spool().add(b"new" * 4096)
     assert (tmp_path / "logs/stdout.log").read_text() == "old"
+
+
+def test_a_forked_child_adds_nothing(spool, tmp_path):
+    kept = spool()
+    kept.add(b"one")
+    child = os.fork()
+    if not child:
+        kept.add(b"x" * 10_000)
+        os._exit(0 if kept.close() is None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert kept.close().bytes == 3
+    assert (tmp_path / "logs/stdout.log").read_bytes() == b"one"
