@@ -248,7 +248,8 @@ class _Examination:
             check_ends(self.read, self.note)
         read_samples(reading, self.read, self._take_samples)
         check_attached(reading, self.read, self.hashed)
-        self.states[5] = ("held", f"{self.read.records} records, {self.samples} samples")
+        recovered = ", recovered after a kill" if self.read.recovered is not None else ""
+        self.states[5] = ("held", f"{self.read.records} records, {self.samples} samples{recovered}")
 
     def _bundle_bytes(self) -> bytes | None:
         if self.start is not None:

@@ -22,7 +22,9 @@ def test_a_killed_run_is_sealed_beside_its_folder(told, spiral_command):
         "  killed   the run was killed before its end",
         f"  decision NO-GO   check it: spiral verify {sibling}",
     ]
-    assert spiral_command("verify", sibling).status == 1
+    verified = spiral_command("verify", sibling)
+    assert verified.status == 1
+    assert "recovered after a kill" in verified.out
     assert spiral_command("verify", dead).status == 1
 
 
