@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := gate
-.PHONY: gate test lint check-python clean
+.PHONY: gate test faults lint check-python clean
 
 gate: $(READY) ## run a stage on the embedded sandbox, seal the bundle, say what it means
 	$(BIN)/pytest -m $(STAGE) --spiral-evidence
@@ -20,6 +20,9 @@ test: $(READY) ## linters, types, layers, then every test with branch coverage
 	$(BIN)/coverage run -m pytest tests
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
+
+faults: $(READY) ## every point of the fault injections, and 100 random kills; needs strace for the former
+	FAULTS=1 KILLS=100 $(BIN)/pytest tests/faults
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -8,6 +8,7 @@
     │   └── TargetError         an unknown target, or one that does not start
     ├── MeasurementError        a measurement that is wrong in itself: NaN, wrong unit, doubled name
     ├── EvidenceError           the evidence on disk cannot be written or read
+    │   ├── DiskError           the operating system refused a write or a read: what was to be kept is lost
     │   └── UntrustedError      it can be read, and must not be trusted; carries a reason code
     ├── TargetLostError         the system under test died in mid-run
     └── ExchangeError           a call over a transport did not give a good reply; carries a code
@@ -47,6 +48,10 @@ class MeasurementError(SpiralError):
 
 class EvidenceError(SpiralError):
     """Evidence cannot be written to or read from disk."""
+
+
+class DiskError(EvidenceError):
+    """The operating system refused to write or read evidence: a run that met this is not sealed."""
 
 
 class UntrustedError(EvidenceError):

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_spiral.cli import bars, doctor, init, judge, key, ledger, selftest, show, status, verify, why
+from pytest_spiral.cli import bars, doctor, init, judge, key, ledger, recover, selftest, show, status, verify, why
 from pytest_spiral.cli.command import Answer, Command
 from pytest_spiral.errors import SpiralError, UntrustedError
 
@@ -16,6 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     verify.COMMAND,
     show.COMMAND,
     judge.COMMAND,
+    recover.COMMAND,
     selftest.COMMAND,
     status.COMMAND,
     bars.COMMAND,

@@ -140,6 +140,16 @@ class Folder:
             os.close(fd)
         return False
 
+    def lock(self, path: str) -> int:
+        """Take the file's exclusive lock; gives the descriptor that holds it. BlockingIOError where another has it."""
+        fd = self._open(path)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise
+        return fd
+
     def last_line(self, path: str, most: int) -> bytes:
         """The last line that ends in LF, empty where there is none; lines of more than `most` bytes are cut."""
         with self.stream(path) as file:

@@ -1,5 +1,6 @@
 """Reading journals: chains, starts and ends, and what their records say about each other."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from pytest_spiral.model.record import (
     MeasureClosed,
     MeasureOpened,
     Range,
+    Recovered,
     RunClosed,
     RunOpened,
     Start,
@@ -47,13 +49,17 @@ class Measure:
 
 @dataclass(slots=True)
 class Process:
-    """How far one journal goes; `walls` are the earliest and latest wall time of its records."""
+    """How far one journal goes; `walls` are the earliest and latest wall time of its records.
+
+    `cut_short` is true where the end record was added by a recovery: the process itself never came to its end.
+    """
 
     name: str
     link: Link
     records: int = 0
     end: End | None = None
     torn: bool = False
+    cut_short: bool = False
     walls: tuple[int, int] | None = None
 
     @property
@@ -75,6 +81,7 @@ class Journals:
     measures: dict[str, Measure] = field(default_factory=dict)
     attached: list[Attached] = field(default_factory=list)
     crashed: set[str] = field(default_factory=set)
+    recovered: Recovered | None = None
 
     @property
     def end(self) -> End | None:
@@ -88,9 +95,9 @@ class Journals:
         return sum(one.records for one in self.processes.values())
 
     def ended(self, process: str) -> bool:
-        """Whether that process has an end record."""
+        """Whether that process has come to its end and recorded it."""
         known = self.processes.get(process)
-        return known is not None and known.end is not None
+        return known is not None and known.end is not None and not known.cut_short
 
 
 def journal_heads(folder: Path, limits: Limits | None = None) -> dict[str, JournalHead]:
@@ -106,6 +113,15 @@ def journal_heads(folder: Path, limits: Limits | None = None) -> dict[str, Journ
         return {
             _process_of(path): _head(opened.last_line(path, limits.journal_line), start, limits) for path in workers
         }
+
+
+def journal_sizes(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Every journal's name and size: it changes with each record. Empty where they cannot be seen."""
+    try:
+        with os.scandir(folder / JOURNALS) as names:
+            return tuple(sorted((one.name, one.stat().st_size) for one in names))
+    except OSError:
+        return ()
 
 
 def journal_paths(paths: Iterable[str]) -> list[str]:
@@ -169,12 +185,13 @@ class _Records:
             ControlClosed: self._closed,
             Attached: read.attached.append,
             Crash: self._crash,
+            Recovered: self._recovered,
         }
 
     def record(self, record: Value) -> None:
         """Check one record and hand it on."""
         process = self.process
-        if process.end is not None:
+        if process.end is not None and not isinstance(record, Recovered):
             self._fault("journal-after-end", "a record follows the end record.")
         if (process.records == 0) is not isinstance(record, Start):
             self._fault("journal-start", f"record {process.records} is a {type(record).__name__}.")
@@ -198,6 +215,16 @@ class _Records:
 
     def _crash(self, crash: Crash) -> None:
         self.read.crashed.add(crash.process)
+
+    def _recovered(self, recovered: Recovered) -> None:
+        process = self.process
+        if process.name != MAIN or self.read.recovered is not None:
+            self._fault("record-order", "a run is recovered once, in its main journal.")
+        elif (process.end is None) is not (recovered.state == "incomplete"):
+            self._fault("record-order", f"it says that the run was {recovered.state}, and its records do not.")
+        process.cut_short = process.end is None
+        process.end = None
+        self.read.recovered = recovered
 
     def _measure(self, opened: MeasureOpened) -> None:
         name = shown(opened.file)

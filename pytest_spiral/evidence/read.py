@@ -1,6 +1,7 @@
 """A bundle as values: what judging looks at, read strictly, each byte once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ import msgspec
 from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.findings import Note, noted, refuse
 from pytest_spiral.evidence.folder import Folder
-from pytest_spiral.evidence.journals import Journals, Measure, check_ends, read_journals
+from pytest_spiral.evidence.journals import Journals, Measure, check_ends, journal_paths, read_journals
 from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.reading import Reading
 from pytest_spiral.evidence.registered import read_copy
@@ -27,6 +28,7 @@ from pytest_spiral.model.record import (
     MeasureOpened,
     RunClosed,
     RunOpened,
+    Stopped,
     SubjectSeen,
     TargetLost,
     Test,
@@ -35,7 +37,7 @@ from pytest_spiral.rules.canonical import digest, parse_canonical, parse_value
 from pytest_spiral.rules.chain import parse_line
 from pytest_spiral.rules.integrity import Limits, finding, shown
 from pytest_spiral.rules.inventory import parse_inventory
-from pytest_spiral.rules.paths import BUNDLE, INVENTORY, LEDGER, PLAN
+from pytest_spiral.rules.paths import BUNDLE, INVENTORY, JOURNALS, LEDGER, PLAN
 
 _SHARED: Final = tuple(
     field.name
@@ -56,6 +58,7 @@ _DONE: Final[dict[type[Value], str]] = {
     TargetLost: "lost",
     Crash: "crashes",
     Attached: "attached",
+    Stopped: "stopped",
 }
 
 
@@ -93,6 +96,7 @@ class Gathering:
             measurements=tuple(map(self._measurement, journals.measures.values())),
             status=journals.end.status if journals.end is not None else "crashed",
             ledger=ledger,
+            recovered=journals.recovered,
             **kept,
         )
 
@@ -183,6 +187,27 @@ def last_next(journal: Path) -> str:
     return running
 
 
+def unfinished(folder: Path, begun: Iterable[str]) -> tuple[str, ...]:
+    """The tests that were running when a run was stopped, or about to run: those begun, and each journal's `next`.
+
+    A test that a journal has a record of is none of them: word of its end may not have come to whoever asks. Reads
+    as far as lines can be read.
+    """
+    running, over = dict.fromkeys(begun), set()
+    with Folder(folder) as opened:
+        for path in journal_paths(opened.names(JOURNALS, Limits().files)):
+            last = None
+            with suppress(UntrustedError):
+                for raw, torn in opened.lines(path, Limits().journal_line):
+                    record = None if torn else parse_line(raw)[1]
+                    if isinstance(record, Test):
+                        over.add(record.id)
+                        last = record
+            if last is not None and last.next:
+                running[last.next] = None
+    return tuple(one for one in running if one not in over)
+
+
 def check_plan(bundle: BundleStart, plan: str, note: Note) -> None:
     """Note a plan, given by its digest, that is not the one that bundle.json registered."""
     if bundle.plan != plan:
@@ -213,6 +238,8 @@ def _present(folder: Folder, limits: Limits) -> dict[str, int]:
     for entry in folder.entries(limits.files):
         if entry.kind == "too-many-files":
             raise UntrustedError(entry.kind, f"the bundle holds more than {limits.files} files.")
+        if entry.kind == "file-unreadable":
+            raise UntrustedError(entry.kind, f"{entry.path or 'the bundle'} cannot be read, so nothing can be judged.")
         if entry.kind == "file":
             present[entry.path] = entry.size
     return present

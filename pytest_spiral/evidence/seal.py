@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pytest_spiral.errors import EvidenceError, UntrustedError
 from pytest_spiral.evidence.folder import Entry, Folder
-from pytest_spiral.evidence.store import sync_folder, write_once
+from pytest_spiral.evidence.store import sync_folder, write_last
 from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.integrity import Limits, shown
@@ -30,7 +30,7 @@ def write_manifest(folder: Path, limits: Limits | None = None) -> str:
     data = canonical_bytes(Manifest(files=tuple(sorted(files, key=lambda file: file.path))))
     if len(data) > limits.json:
         raise EvidenceError(f"the manifest would have {len(data)} bytes, at most {limits.json} are read.")
-    write_once(folder / MANIFEST, data)
+    write_last(folder / MANIFEST, data)
     return digest(data)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
-from pytest_spiral.errors import EvidenceError, UseError
+from pytest_spiral.errors import DiskError, EvidenceError, UseError
 from pytest_spiral.rules.paths import JOURNALS, SAMPLES
 
 BLOCK: Final = 1024 * 1024
@@ -39,9 +39,9 @@ class Stored(NamedTuple):
     cut: int
 
 
-def trouble(what: str, path: Path, problem: OSError) -> EvidenceError:
+def trouble(what: str, path: Path, problem: OSError) -> DiskError:
     """The operating system's refusal as one sentence that names the remedy."""
-    return EvidenceError(f"{path} cannot be {what}: {_remedy(problem)}.")
+    return DiskError(f"{path} cannot be {what}: {_remedy(problem)}.")
 
 
 def create_bundle(root: Path, run_id: str) -> Path:
@@ -74,6 +74,26 @@ def write_once(path: Path, data: bytes, *, aside: Path | None = None) -> None:
     """
     with _placing(path, _put_new, aside) as target:
         target.write(data)
+
+
+def write_last(path: Path, data: bytes) -> None:
+    """As `write_once`, for the file that nobody else can be writing: a kill leaves no second name of it behind.
+
+    A hard link, which cannot overwrite, exists beside the name that it was made from until that is removed.
+    """
+    with _placing(path, _rename_new) as target:
+        target.write(data)
+
+
+def add_lines(path: Path, data: bytes) -> None:
+    """Write at the end of a file that is there, durably; raises EvidenceError."""
+    try:
+        with path.open("ab") as target:
+            target.write(data)
+            target.flush()
+            os.fsync(target.fileno())
+    except OSError as problem:
+        raise trouble("written to", path, problem) from problem
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -151,6 +171,12 @@ def _put_new(part: Path, path: Path) -> None:
         part.rename(path)
     else:
         part.unlink()
+
+
+def _rename_new(part: Path, path: Path) -> None:
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    part.rename(path)
 
 
 def _blocks(source: BinaryIO) -> Iterator[bytes]:

@@ -258,7 +258,8 @@ class _Examination:
         read_samples(reading, self.read, self._take_samples)
         unread = {path: UNREAD for path, size in self.files.items() if size > self.limits.file}
         check_attached(reading, self.read, {**self.hashed, **unread})
-        self.states[5] = ("held", f"{self.read.records} records, {self.samples} samples")
+        recovered = ", recovered after a kill" if self.read.recovered is not None else ""
+        self.states[5] = ("held", f"{self.read.records} records, {self.samples} samples{recovered}")
 
     def _bundle_bytes(self) -> bytes | None:
         if self.start is not None:

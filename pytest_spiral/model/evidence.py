@@ -14,8 +14,10 @@ from pytest_spiral.model.record import (
     ControlClosed,
     ControlOpened,
     Crash,
+    Recovered,
     RunClosed,
     RunOpened,
+    Stopped,
     SubjectSeen,
     TargetLost,
     Test,
@@ -113,5 +115,7 @@ class Evidence(Value, frozen=True, kw_only=True):
     lost: tuple[TargetLost, ...] = ()
     crashes: tuple[Crash, ...] = ()
     attached: tuple[Attached, ...] = ()
+    stopped: tuple[Stopped, ...] = ()
+    recovered: Recovered | None = None
     status: Literal["finished", "interrupted", "crashed"] = "finished"
     ledger: tuple[Entry, ...] | None = None

@@ -103,7 +103,8 @@ class Judgement(Value, frozen=True, kw_only=True):
     """`summary.json`: derived from the plan and the raw records, never trusted, always recomputed.
 
     `partial` is true where tests were kept out by `-k`, `--deselect` or paths: then nothing is decided.
-    `permission` is 2 for GO, 1 for CONDITIONAL GO, 0 else.
+    `permission` is 2 for GO, 1 for CONDITIONAL GO, 0 else. `recovered` says of a killed run that was recovered what
+    was running then; such a run decides NO-GO at best.
     """
 
     format: Literal["spiral-summary/1"] = SUMMARY_FORMAT
@@ -123,3 +124,4 @@ class Judgement(Value, frozen=True, kw_only=True):
     signed: Literal["none", "job", "recorder"] = "none"
     log: Literal["none", "local", "witnessed"] = "none"
     watermark: str = ""
+    recovered: str = ""

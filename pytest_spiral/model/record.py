@@ -201,6 +201,27 @@ class Crash(Value, frozen=True, kw_only=True):
     why: str
 
 
+class Stopped(Value, frozen=True, kw_only=True):
+    """The run was stopped before all of its tests were over: `why`, and the tests that were running then."""
+
+    why: str
+    running: tuple[str, ...] = ()
+
+
+class Recovered(Value, frozen=True, kw_only=True):
+    """In `main` only: the run was killed, and what it had recorded was copied into this bundle.
+
+    It follows the run's own last record, even an `end`. `state` is what the run had come to. `torn` has, by path,
+    how many bytes behind the last whole line were cut off. `left` names the first files that no record vouches for
+    and that were left behind, of `left_count`. The crash records that follow name the tests that were running.
+    """
+
+    state: Literal["incomplete", "ended"]
+    torn: dict[str, int] = {}
+    left: tuple[str, ...] = ()
+    left_count: int = 0
+
+
 RECORDS: dict[str, type[Value]] = {
     "start": Start,
     "end": End,
@@ -217,6 +238,8 @@ RECORDS: dict[str, type[Value]] = {
     "target-lost": TargetLost,
     "attached": Attached,
     "crash": Crash,
+    "stopped": Stopped,
+    "recovered": Recovered,
 }
 
 KINDS: dict[type[Value], str] = {record: kind for kind, record in RECORDS.items()}

@@ -7,6 +7,7 @@ import pytest
 from pytest_spiral.errors import SpiralError
 from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.options import wants_annotations
+from pytest_spiral.plugin.process import Process
 from pytest_spiral.plugin.session import WORKER_TROUBLE, finish, is_worker
 from pytest_spiral.plugin.workers import HEADS, PROBLEMS
 
@@ -22,6 +23,9 @@ def end_session(session: pytest.Session) -> None:
     """Judge and seal; the exit status is pytest's own, or 1 where the decision is below what is required."""
     config = session.config
     process = config.stash[PROCESS]
+    guard = config.pluginmanager.getplugin("spiral-guard")
+    if guard is not None:
+        guard.stop_watching()
     if PROBLEMS in config.stash:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     if session.exitstatus == pytest.ExitCode.USAGE_ERROR:  # nothing has run, so nothing is judged
@@ -38,6 +42,8 @@ def end_session(session: pytest.Session) -> None:
         return
     config.stash[SEALED] = sealed
     config.hook.pytest_spiral_judged(config=config, judgement=sealed.judgement, bundle=sealed.folder)
+    if process.watched:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if session.exitstatus in _KEPT_STATUS:
         return
     from pytest_spiral.rules.enough import enough
@@ -65,6 +71,9 @@ def print_summary(reporter: pytest.TerminalReporter, config: pytest.Config) -> N
         _print_trouble(reporter, "spiral: usage error", config.stash[PROBLEMS])
     if BROKEN in config.stash:
         _print_trouble(reporter, "spiral: no evidence", config.stash[BROKEN])
+    process = config.stash.get(PROCESS, None)
+    if process is not None and process.stopped:
+        _print_stopped(reporter, process)
     if SEALED in config.stash:
         _print_sealed(reporter, config, config.stash[SEALED])
         return
@@ -80,6 +89,30 @@ def _print_trouble(reporter: pytest.TerminalReporter, what: str, why: str) -> No
         reporter.write_line(terminal(line))
     if wants_annotations():
         reporter.write_line(render_trouble(what, why))
+
+
+def print_forced(config: pytest.Config, sealed: "Sealed | None", why: str, trouble: str) -> None:
+    """Say that the run was ended from the watch's thread; without pytest's own ending, this is all that is said."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is None:
+        return
+    reporter.ensure_newline()
+    _print_stopped(reporter, config.stash[PROCESS])
+    reporter.write_line(f"pytest did not end within the time it was given ({why}), so it was ended without it.")
+    if trouble:
+        reporter.write_line(trouble)
+    if sealed is not None:
+        _print_sealed(reporter, config, sealed)
+    reporter._tw.flush()  # noqa: SLF001 - as in _print_sealed; nothing flushes it after this
+
+
+def _print_stopped(reporter: pytest.TerminalReporter, process: Process) -> None:
+    from pytest_spiral.render.escape import terminal
+
+    reporter.write_sep("=", "spiral: stopped", red=True)
+    reporter.write_line(f"{process.stopped}; what was recorded until then is judged")
+    for test in process.running:
+        reporter.write_line(f"running then: {terminal(test)}")
 
 
 def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, sealed: "Sealed") -> None:

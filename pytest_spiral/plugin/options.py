@@ -16,6 +16,10 @@ _KEPT_ENVIRONMENT = (
     "PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTHONSAFEPATH",
 )  # fmt: skip
 
+_TIME = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh])")
+_TIMES = {"s": 1, "m": 60, "h": 3600}
+_SHORTEST_NS = 1_000_000_000
+
 _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--spiral-evidence", {
         "action": "store_true",
@@ -71,6 +75,15 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "metavar": "N", "type": int, "default": None,
         "help": "Seed of the target's data and faults (ini spiral_seed, default 1).",
     }),
+    ("--spiral-stall", {
+        "metavar": "10m", "default": None,
+        "help": "End and seal the run where no process has recorded anything for so long, and name the test that runs "
+        "(ini spiral_stall, default: wait for ever).",
+    }),
+    ("--spiral-deadline", {
+        "metavar": "25m", "default": None,
+        "help": "End and seal the run when it has taken so long, before somebody kills it (ini spiral_deadline).",
+    }),
 )  # fmt: skip
 
 _INI: tuple[tuple[str, str, Any, str], ...] = (
@@ -82,13 +95,18 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("spiral_key", "string", "", "Default of --spiral-key, relative to the root folder."),
     ("spiral_items", "string", "10000", "Default of --spiral-items."),
     ("spiral_seed", "string", "1", "Default of --spiral-seed."),
+    ("spiral_stall", "string", "", "Default of --spiral-stall."),
+    ("spiral_deadline", "string", "", "Default of --spiral-deadline."),
     ("spiral_secrets", "args", [], "Names of environment variables whose values must never be written."),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for, command line before ini. `gates` is empty where no gate was named."""
+    """What the user asked for, command line before ini. `gates` is empty where no gate was named.
+
+    `stall` and `deadline` are nanoseconds, 0 where there is none.
+    """
 
     evidence: bool
     release: bool
@@ -104,6 +122,8 @@ class Options:
     seed: int
     gate_files: tuple[str, ...]
     secrets: tuple[str, ...]
+    stall: int = 0
+    deadline: int = 0
 
     def named(self) -> dict[str, Any]:
         """The options that shape a run, by name, for the bundle."""
@@ -160,6 +180,8 @@ def read_options(config: pytest.Config) -> Options:
         seed=_whole(config, "seed", 0),
         gate_files=tuple(config.getini("spiral_gate_files")),
         secrets=_secret_values(config.getini("spiral_secrets")),
+        stall=_time(config, "stall"),
+        deadline=_time(config, "deadline"),
     )
 
 
@@ -238,6 +260,18 @@ def _whole(config: pytest.Config, name: str, least: int) -> int:
     if number < least:
         raise pytest.UsageError(f"--spiral-{name} is {number}; use a whole number from {least} up.")
     return number
+
+
+def _time(config: pytest.Config, name: str) -> int:
+    """A time such as 90s, 10m or 1.5h in nanoseconds; 0 where none is set."""
+    text = _first(config.getoption(f"--spiral-{name}"), config.getini(f"spiral_{name}")).strip()
+    if not text and config.getoption(f"--spiral-{name}") is None:
+        return 0
+    found = _TIME.fullmatch(text)
+    nanoseconds = round(float(found[1]) * _TIMES[found[2]] * 1e9) if found else 0
+    if nanoseconds < _SHORTEST_NS:
+        raise pytest.UsageError(f"--spiral-{name} is {text!r}; write a time from 1s up, such as 90s, 10m or 2h.")
+    return nanoseconds
 
 
 def _secret_values(names: list[str]) -> tuple[str, ...]:

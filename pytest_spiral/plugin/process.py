@@ -31,7 +31,9 @@ class Process:
     """One process of a session. `writer` is None where no evidence is asked for.
 
     `uncollected` names what could not be collected; `ended` counts the tests that came to their end or died, in all
-    processes; `spent` is how many seconds the running test has taken so far; `trouble` says why evidence was lost.
+    processes; `running` are those that have begun and are not over; `spent` is how many seconds the running test has
+    taken so far; `trouble` says why evidence was lost. `stopped` says why the run was stopped from outside, and
+    `watched` whether its own watch did that.
     """
 
     options: Options
@@ -47,6 +49,9 @@ class Process:
     ended: int = 0
     spent: float = 0.0
     trouble: str = ""
+    running: dict[str, None] = field(default_factory=dict)
+    stopped: str = ""
+    watched: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _rig: "Rig | None" = None
 

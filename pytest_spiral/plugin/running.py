@@ -3,6 +3,7 @@
 import pytest
 from _pytest.outcomes import Skipped  # pytest.skip.Exception is this class; mypy knows it only by this name
 
+from pytest_spiral.errors import DiskError
 from pytest_spiral.model.record import Test
 from pytest_spiral.plugin.claims import NO_CLAIM
 from pytest_spiral.plugin.keys import CLAIM, PROCESS, RAISED
@@ -49,11 +50,19 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Te
         _show_as(report, noted["outcome"])
     if call.excinfo is None or (noted and noted.get("raised") not in ("xfail", "skip")):
         return
+    _note_loss(item, call.excinfo.value)
     raised = _raised(call.excinfo, item)
     why = _sentence(call.excinfo)
     item.stash[RAISED] = {"raised": raised, "phase": str(call.when), "why": why}
     if raised == "blocked" and report.skipped:
         _show_as(report, "blocked")
+
+
+def _note_loss(item: pytest.Item, error: BaseException) -> None:
+    """A disk that refused what a test was recording took evidence away: such a run must not be sealed."""
+    if isinstance(error, DiskError):
+        process = item.config.stash[PROCESS]
+        process.trouble = process.trouble or str(error)
 
 
 def _show_as(report: pytest.TestReport, outcome: str) -> None:

@@ -9,8 +9,9 @@ import pytest
 from pytest_spiral.errors import EvidenceError, UseError
 from pytest_spiral.model.evidence import BundleStart, Scope
 from pytest_spiral.model.profile import Profile
-from pytest_spiral.model.record import End, JournalHead
+from pytest_spiral.model.record import End, JournalHead, Stopped
 from pytest_spiral.plugin.claims import Book, make_book
+from pytest_spiral.plugin.guard import Guard
 from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.markers import register_markers
 from pytest_spiral.plugin.options import Options, kept_environment, names_target, read_options, stages_named
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_spiral.evidence.keys import SigningKey
     from pytest_spiral.ledger.store import Store
     from pytest_spiral.run.gate_run import Sealed
+    from pytest_spiral.run.writer import Writer
 
 WORKER_INPUT = "spiral_bundle"
 WORKER_OUTPUT = "spiral_head"
@@ -141,7 +143,9 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     opened = open_run(request)
     process.opened = opened
     process.writer = opened.writer("main", process.redactor)
+    _keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
+    config.pluginmanager.register(Guard(config, process), "spiral-guard")
     process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
     _point_allure(config, opened.folder)
 
@@ -199,7 +203,14 @@ def _join(config: pytest.Config, process: Process) -> None:
     process.known.update(stated_facts(start.target))
     process.opened = Opened(folder, start, digest(data))
     process.writer = process.opened.writer(process.name, process.redactor)
+    _keep_output(config, process, process.writer)
     _point_allure(config, folder)
+
+
+def _keep_output(config: pytest.Config, process: Process, writer: "Writer") -> None:
+    from pytest_spiral.plugin.output import keep_output
+
+    keep_output(config, process, writer)
 
 
 def _point_allure(config: pytest.Config, folder: Path) -> None:
@@ -256,13 +267,18 @@ def check_collection(problems: list[str], config: pytest.Config) -> None:
 
 
 class Tally:
-    """Counts the tests that have come to their end, in the controller for all workers."""
+    """Counts the tests that have come to their end, and knows those that run, in the controller for all workers."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def pytest_runtest_logfinish(self) -> None:
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins."""
+        self._process.running[nodeid] = None
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """One more test is over."""
+        self._process.running.pop(nodeid, None)
         self._process.ended += 1
 
 
@@ -280,28 +296,45 @@ def finish(session: pytest.Session, heads: dict[str, JournalHead]) -> "Sealed | 
     if is_worker(session.config):
         import msgspec
 
+        process.writer.keep_spools()
         head = process.writer.close(End(exit_status=int(session.exitstatus)))
         session.config.workeroutput[WORKER_OUTPUT] = msgspec.to_builtins(head)  # type: ignore[attr-defined]
         return None
+    return close_and_seal(process, _status(session, process), int(session.exitstatus), heads)
+
+
+def close_and_seal(process: Process, status: str, exit_status: int, heads: dict[str, JournalHead]) -> "Sealed | None":
+    """End the main journal, judge, write, seal; None where nothing is recorded. Raises EvidenceError."""
+    if process.writer is None or process.opened is None:
+        return None
     from pytest_spiral.evidence.journals import journal_heads
+    from pytest_spiral.evidence.read import unfinished
     from pytest_spiral.run.gate_run import end_of, seal_run
 
-    status = _status(session, process)
+    if status == "interrupted" and process.stopped:
+        process.running = dict.fromkeys(unfinished(process.opened.folder, process.running))
+        process.writer.append(Stopped(why=process.stopped, running=tuple(process.running)))
+    process.writer.keep_spools()
     if process.options.secrets:
         process.writer.strike_secrets()
     process.writer.quarantine()
     found = journal_heads(process.opened.folder)
-    process.writer.close(end_of(status, int(session.exitstatus), {**found, **heads}))
+    process.writer.close(end_of(status, exit_status, {**found, **heads}))
     return seal_run(process.opened)
+
+
+def check_collected(process: Process) -> None:
+    """Raise EvidenceError for a run that has no inventory yet: there is nothing to judge."""
+    if process.opened is None or not (process.opened.folder / INVENTORY).is_file():
+        raise EvidenceError("the run ended before its tests were collected, so there is nothing to judge.")
 
 
 def _status(session: pytest.Session, process: Process) -> str:
     """How the run ended; raises EvidenceError for one that was cut short and claims to have come to its end."""
-    if process.opened is None or not (process.opened.folder / INVENTORY).is_file():
-        raise EvidenceError("the run ended before its tests were collected, so there is nothing to judge.")
+    check_collected(process)
     if session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
         return "crashed"
-    if session.exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldfail:
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldfail or process.stopped:
         return "interrupted"
     if process.ended < session.testscollected:
         raise EvidenceError(

@@ -70,15 +70,16 @@ def note_crashed_test(config: pytest.Config, test: str) -> None:
     process = config.stash[PROCESS]
     name, running = config.stash.get(_LAST_DEAD, ("", ""))
     process.ended += 1
+    process.running.pop(test, None)
     if process.writer is not None and name and running != test:
         process.writer.append(Crash(process=name, test=test, why="the worker died while it ran this test"))
 
 
 def scheduler(config: pytest.Config, log: Any) -> Any:
-    """Xdist's load-file scheduling where gates are judged and the user chose no other."""
+    """Each module, and so each gate, on one worker, where gates are judged and the user chose nothing else."""
     process = config.stash.get(PROCESS, None)
-    if process is None or not process.book.files or config.getoption("dist") != "load":
+    if process is None or not process.book.files or config.getoption("dist") not in ("load", "loadfile"):
         return None
-    from xdist.scheduler import LoadFileScheduling
+    from pytest_spiral.plugin.scheduling import GateScheduling
 
-    return LoadFileScheduling(config, log)
+    return GateScheduling(config, log)

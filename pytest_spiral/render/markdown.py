@@ -86,7 +86,8 @@ def _opening(judgement: Judgement, start: BundleStart) -> str:
         ),
     ]
     warning = f"> **What-if:** {markdown(judgement.watermark)}. It can never be signed." if judgement.watermark else ""
-    return "\n\n".join(part for part in (head, warning, table(("", ""), rows)) if part)
+    killed = f"> **Recovered:** {markdown(judgement.recovered)}." if judgement.recovered else ""
+    return "\n\n".join(part for part in (head, warning, killed, table(("", ""), rows)) if part)
 
 
 def _stage(judgement: Judgement, name: str) -> str:

@@ -217,6 +217,8 @@ def _tail_lines(frame: _Frame, start: BundleStart, path: str, sealed: str) -> li
         ("standing", [Piece(words.standing_words(judgement, start)), *signatures]),
         ("check it", [Piece(f"spiral verify {path}", "bold")]),
     ]
+    if judgement.recovered:
+        rows.insert(0, ("recovered", [Piece(judgement.recovered, "red bold")]))
     indent = 1 + max(len(label) for label, _ in rows) + 2
     return [line for label, body in rows for line in row([Piece(f" {label}")], body, frame.width, indent)]
 

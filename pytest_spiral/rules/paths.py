@@ -19,6 +19,7 @@ SAMPLES: Final = "samples"
 LEDGER: Final = "ledger.jsonl"
 QUARANTINE: Final = "logs/quarantine.json"
 QUARANTINED: Final = ".quarantined"
+LOGS: Final = "logs"
 MAIN: Final = "main"
 MAIN_JOURNAL: Final = "journal/main.jsonl"
 

@@ -46,12 +46,17 @@ class Redactor:
         """The text with every secret replaced by `***`; `find` finds nothing in what is returned."""
         if self._pattern is None:
             return text
-        data = text.encode("utf-8", "surrogatepass")
+        return self.strike(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def strike(self, data: bytes) -> bytes:
+        """As `redact`, for bytes of any kind; those that are no text stay as they are."""
+        if self._pattern is None:
+            return data
         replaced = 1
         # A replacement can complete another secret (`***` beside an asterisk), so look again until none is left.
         while replaced:
             data, replaced = self._pattern.subn(REPLACEMENT.encode(), data)
-        return data.decode("utf-8", "surrogatepass")
+        return data
 
     def find(self, data: bytes) -> tuple[int, ...]:
         """Offsets in bytes at which a spelling of a secret begins, ascending; for scans of what was written."""

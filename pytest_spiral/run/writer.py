@@ -8,10 +8,11 @@ from pathlib import Path
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.evidence.journal import Journal
 from pytest_spiral.evidence.samples import SampleFile
+from pytest_spiral.evidence.spool import Spool
 from pytest_spiral.evidence.store import make_folder, replace, write_once
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened
-from pytest_spiral.rules.paths import QUARANTINE, journal_file, quarantined_path
+from pytest_spiral.rules.paths import LOGS, QUARANTINE, journal_file, quarantined_path
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.rules.suspects import find_suspects, strike_suspects, stub_of
 from pytest_spiral.run import clock
@@ -29,6 +30,7 @@ class Writer:
         self.process = process
         self._redactor = redactor
         self._numbers = 0
+        self._spools: dict[str, Spool] = {}
         self.journal = Journal(
             folder / journal_file(process), first_prev, process, nonce, clock.wall_us, clock.mono_ns, self.refuse
         )
@@ -83,10 +85,9 @@ class Writer:
 
     def keep_traces(self, traces: Traces) -> None:
         """Write `traces/<service>/<kind>_trace.json`: the first exchanges of each, and how many more there were."""
-        prefix = "" if self.process == "main" else f"{self.process}-"
         for service, kind, document in traces.documents():
             data = self._redactor.redact(json.dumps(document, indent=1, sort_keys=True)).encode() + b"\n"
-            name = f"{prefix}{kind}_trace.json"
+            name = f"{self._prefix}{kind}_trace.json"
             self.attach(f"traces/{service}/{name}", data, name=name, media_type="application/json")
 
     def keep_log(self, name: str, path: Path) -> None:
@@ -96,23 +97,47 @@ class Writer:
         except OSError:
             return
         cut = data[-LOG_LIMIT:].decode("utf-8", "backslashreplace")
-        prefix = "" if self.process == "main" else f"{self.process}-"
-        self.attach(f"logs/{prefix}{name}", self._redactor.redact(cut).encode(), name=name, media_type="text/plain")
+        self.attach(
+            f"{LOGS}/{self._prefix}{name}", self._redactor.redact(cut).encode(), name=name, media_type="text/plain"
+        )
+
+    def spool(self, name: str) -> Spool:
+        """A log that grows while the run goes on, redacted and cut; `keep_spools` records what it came to."""
+        path = f"{LOGS}/{self._prefix}{name}"
+        made = self._spools[path] = Spool(self.folder / path, self._redactor.strike)
+        return made
+
+    def keep_spools(self) -> None:
+        """Record every spool to which something came; what comes later is not kept. May be called twice."""
+        while self._spools:
+            path, spool = self._spools.popitem()
+            kept = spool.close()
+            if kept is not None:
+                name = path.removeprefix(f"{LOGS}/")
+                media = "application/octet-stream"  # bytes as they came, text or not
+                self.append(
+                    Attached(path=path, name=name, media_type=media, bytes=kept.bytes, sha256=kept.sha256, cut=kept.cut)
+                )
+
+    @property
+    def _prefix(self) -> str:
+        return "" if self.process == "main" else f"{self.process}-"
 
     def strike_secrets(self) -> None:
         """Strike declared secrets out of what others wrote into the bundle; raises EvidenceError where ours has one.
 
         Looks into every file once more before it is sealed. Allure's results are written by another plugin and may
-        quote anything; all other files are ours, and a secret in them got past a check.
+        quote anything, and the log of a worker that died was not looked through at its end; all other files are ours,
+        and a secret in them got past a check.
         """
         for path in sorted(self.folder.rglob("*")):
             data = path.read_bytes() if path.is_file() else b""
             if not self._redactor.find(data):
                 continue
             shown = path.relative_to(self.folder)
-            if shown.parts[0] != ALLURE:
+            if shown.parts[0] not in (ALLURE, LOGS):
                 raise EvidenceError(f"a declared secret stands in {shown}; such a run is not sealed.")
-            replace(path, self._redactor.redact(data.decode("utf-8", "backslashreplace")).encode())
+            replace(path, self._redactor.strike(data))
 
     def quarantine(self) -> None:
         """Strike what looks like a secret out of Allure's results, and record from which files.

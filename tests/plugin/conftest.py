@@ -170,7 +170,7 @@ def _apart(command: list[str], cwd: Path) -> tuple[int, str]:
     done = subprocess.run(
         command, cwd=cwd, capture_output=True, check=False, timeout=TIMEOUT_S, stdin=subprocess.DEVNULL
     )
-    return done.returncode, (done.stdout + done.stderr).decode()
+    return done.returncode, (done.stdout + done.stderr).decode(errors="backslashreplace")
 
 
 CONFTEST = """\

@@ -13,6 +13,7 @@ from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.rules.combine import Standing, combine, combine_stage
 from pytest_spiral.rules.judge.context import make_context
 from pytest_spiral.rules.judge.criterion import judge_criterion
+from pytest_spiral.rules.judge.recovery import demote_recovered, recovery_words
 from pytest_spiral.rules.statistics import WORST_FIRST, Qualifier
 
 __all__ = ["judge", "scope_of"]
@@ -33,6 +34,7 @@ def judge(evidence: Evidence, unproven: Mapping[str, str] = _ALL_PROVEN) -> Judg
     gates = scope_of(evidence)
     verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
     verdicts = [_unproven(one, unproven[one.id]) if one.id in unproven else one for one in verdicts]
+    verdicts = demote_recovered(verdicts, evidence)
     partial = bool(evidence.bundle.scope.narrowed)
     decisions = tuple(_decide(gate, verdicts, evidence, partial=partial) for gate in gates)
     whole = () if evidence.bundle.scope.gates else gates  # a stage is decided by all of its gates or not at all
@@ -53,6 +55,7 @@ def judge(evidence: Evidence, unproven: Mapping[str, str] = _ALL_PROVEN) -> Judg
         counts=_counts(str(one.verdict) for one in verdicts),
         tests=_counts(one.raised or "passed" for one in evidence.tests),
         log="local" if context.history is not None and not context.history.faults else "none",
+        recovered=recovery_words(evidence),
     )
 
 

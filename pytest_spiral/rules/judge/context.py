@@ -22,7 +22,8 @@ class Context:
     """Evidence by criterion, test and run.
 
     `told` are the tests of which any record says that they prove a criterion, collected or not. `unlisted` are tests
-    that a process was to run next and that the inventory does not list.
+    that a process was to run next and that the inventory does not list. `stopped` are those that were running when the
+    run was stopped, with the reason why.
     """
 
     evidence: Evidence
@@ -39,6 +40,7 @@ class Context:
     subjects: Mapping[str, tuple[SubjectSeen, ...]]
     crashed: frozenset[str]
     history: History | None
+    stopped: Mapping[str, str]
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
         """What was measured for a criterion; for a control, what was measured under its fault."""
@@ -98,6 +100,7 @@ def make_context(evidence: Evidence) -> Context:
         subjects=_grouped((one.subject, one) for one in sorted(evidence.subjects, key=_identity) if not one.control),
         crashed=frozenset(one.test for one in evidence.crashes),
         history=history_of(evidence),
+        stopped={test: one.why for one in evidence.stopped for test in one.running},
     )
 
 

@@ -78,6 +78,9 @@ def _judge_test(item: InventoryItem, criterion: Criterion, context: Context) -> 
     records = context.tests.get(item.id, ())
     if item.id in context.crashed:
         yield Finding(Verdict.NOT_RUN, "crashed", f"{_name(item.id)} was running when its process died")
+    elif not records and item.id in context.stopped:
+        why = f"{_name(item.id)} was running when the run was stopped: {context.stopped[item.id]}"
+        yield Finding(Verdict.NOT_RUN, "interrupted", why)
     elif not records:
         yield Finding(Verdict.NOT_RUN, "not-reached", f"{_name(item.id)} was never reached")
     for record in records:

@@ -1,0 +1,54 @@
+"""`spiral recover`: seal what a killed run had recorded."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from pytest_spiral.cli.bundles import add_bundle, bundle_of
+from pytest_spiral.cli.command import Answer, Command, Span, plain
+from pytest_spiral.errors import UseError
+
+if TYPE_CHECKING:
+    from pytest_spiral.run.recover import Recovery
+
+_NOTHING = {
+    "sealed": "{} is sealed: there is nothing to recover.",
+    "never-opened": "{} holds no record: there is nothing to recover.",
+    "abandoned": "{} was abandoned before its tests were collected: there is nothing to judge.",
+}
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_bundle(parser)
+
+
+def _run(options: argparse.Namespace) -> Answer:
+    from pytest_spiral.run.recover import recover
+
+    folder = bundle_of(options.bundle)
+    found = recover(folder)
+    if found.outcome in _NOTHING:
+        return plain(_NOTHING[found.outcome].format(folder))
+    return _told(found)
+
+
+def _told(found: "Recovery") -> Answer:
+    from pytest_spiral.render.recovery import render_recovery
+
+    if found.evidence is None or found.judgement is None or found.folder is None:
+        raise UseError("there is nothing to tell of a run that was not recovered.")
+    again = found.outcome == "recovered-before"
+    lines = render_recovery(found.evidence, found.judgement, str(found.folder), again=again)
+    return Answer(tuple((Span(line),) for line in lines))
+
+
+COMMAND = Command(
+    "recover",
+    "seal what a killed run had recorded, as a NO-GO beside it",
+    "The dead folder is read and never written. What it had recorded goes into the folder beside it whose name ends\n"
+    "in -r1: torn last lines are cut and noted, the test that was running is named, and the run is judged NO-GO.\n"
+    "May be repeated.\n\n"
+    "exit status: 0 recovered, or nothing to recover; 2 wrong use, as for a run that still goes on;\n"
+    "3 the dead run is not what its own records say.",
+    _add_arguments,
+    _run,
+)

@@ -1,0 +1,102 @@
+"""Recovering a killed run: what it had recorded, judged and sealed beside the dead folder."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pytest_spiral.errors import EvidenceError, UseError
+from pytest_spiral.evidence.recover import held, remains_of, salvage
+from pytest_spiral.evidence.seal import write_manifest
+from pytest_spiral.evidence.state import classify
+from pytest_spiral.evidence.store import make_folder, sync_folder, trouble
+from pytest_spiral.model.evidence import Evidence
+from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.rules.paths import BUNDLE
+from pytest_spiral.run import clock
+from pytest_spiral.run.gate_run import write_derived
+from pytest_spiral.run.verify import judge_bundle
+
+SUFFIX: Final = "-r1"
+Outcome = Literal["recovered", "recovered-before", "sealed", "never-opened", "abandoned"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What recovering came to. `folder` is the sealed sibling; None, like the rest, where there was nothing to seal."""
+
+    outcome: Outcome
+    folder: Path | None = None
+    evidence: Evidence | None = None
+    judgement: Judgement | None = None
+
+
+def recover(folder: Path) -> Recovery:
+    """Seal what a killed run had recorded into the sibling `<id>-r1`, judged NO-GO; the dead folder stays as it is.
+
+    Idempotent, also when it is killed itself: the sibling gets its name when it is sealed. A sealed run, one that
+    never recorded anything and one that was killed before its tests were collected leave nothing to seal.
+
+    Raises UseError where the run is still going on, there is no folder, or something else has the sibling's name;
+    UntrustedError where the dead run is not what its records say; EvidenceError where the disk refuses.
+    """
+    folder = folder.resolve()
+    if classify(folder) == "sealed":
+        return Recovery("sealed")
+    with held(folder):
+        remains = remains_of(folder)
+        if remains in ("never-opened", "abandoned"):
+            return Recovery("never-opened" if remains == "never-opened" else "abandoned")
+        sibling = folder.with_name(folder.name + SUFFIX)
+        if os.path.lexists(sibling):
+            return _known(folder, sibling)
+        return _make(folder, sibling)
+
+
+def _known(folder: Path, sibling: Path) -> Recovery:
+    """What an earlier recovery of the same run made."""
+    ours = sibling.is_dir() and classify(sibling) == "sealed"
+    if not ours or (sibling / BUNDLE).read_bytes() != (folder / BUNDLE).read_bytes():
+        raise UseError(f"{sibling} is there, and it is not this run recovered. Remedy: move it away.")
+    _clear(_part(sibling))
+    return Recovery("recovered-before", sibling, *judge_bundle(sibling))
+
+
+def _part(sibling: Path) -> Path:
+    """Where the sibling is made before it gets its name."""
+    return sibling.with_name(f"{sibling.name}.part")
+
+
+def _make(folder: Path, sibling: Path) -> Recovery:
+    part = _part(sibling)
+    _clear(part)
+    make_folder(part)
+    try:
+        evidence, judgement = _seal(folder, part / sibling.name)
+        (part / sibling.name).rename(sibling)
+    except OSError as problem:
+        raise trouble("created", sibling, problem) from problem
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    sync_folder(sibling.parent)
+    return Recovery("recovered", sibling, evidence, judgement)
+
+
+def _seal(folder: Path, made: Path) -> tuple[Evidence, Judgement]:
+    salvage(folder, made, clock.wall_us())
+    evidence, judgement = judge_bundle(made)
+    write_derived(made, evidence, judgement)
+    write_manifest(made)
+    return evidence, judgement
+
+
+def _clear(part: Path) -> None:
+    """Take away what an earlier recovery left half done; raises EvidenceError."""
+    try:
+        if part.is_symlink():
+            raise EvidenceError(f"{part} is a link, and a recovery writes there. Remedy: remove it.")
+        if part.exists():
+            shutil.rmtree(part)
+    except OSError as problem:
+        raise trouble("removed", part, problem) from problem
