@@ -17,7 +17,7 @@ from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.selftest import controls, ends, pairs, samples, surroundings, times
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Scene
-from pytest_spiral.rules.selftest.sound import MOST_TRIED, scaled, size_of, stage
+from pytest_spiral.rules.selftest.sound import MOST_TRIED, scaled, size_of, stage, tests_of
 
 DEFECTS: Final[tuple[Defect, ...]] = (
     *samples.DEFECTS,
@@ -66,7 +66,8 @@ def _work(criterion: Criterion, plan: Plan) -> int:
     bar = scaled(_measured(criterion, plan))[0]
     if criterion.planned or criterion.method == "examine" or size_of(bar) > MOST_TRIED:
         return 0
-    return (size_of(bar) + bar.warm_up + _LEAST_WORK) * bar.consecutive * max(1, len(bar.limits)) ** 2
+    each = (size_of(bar) + bar.warm_up + _LEAST_WORK) * bar.consecutive * max(1, len(bar.limits)) ** 2
+    return each * (tests_of(bar) if len(bar.limits) > 1 else 1)
 
 
 def prove(criterion: Criterion, plan: Plan) -> CriterionProof:

@@ -34,6 +34,9 @@ MOST_SAMPLES: Final = 100
 MOST_TRIED: Final = 5_000
 """A plan that takes more samples to be proven at all is not tried: it would take longer than the run."""
 
+_MOST_EACH: Final = 10
+"""As many samples, and as many tests, where each of a number of bound tests takes samples too."""
+
 _MOST_WARM: Final = 20
 _MOST_BLOCKS: Final = 40
 _MOST_RUNS: Final = 4
@@ -49,7 +52,7 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
         blocks=min(criterion.blocks, _MOST_BLOCKS),
         consecutive=min(criterion.consecutive, _MOST_RUNS),
     )
-    most = MOST_SAMPLES
+    most = _MOST_EACH if tests_of(bar) > 1 and len(bar.limits) > 1 else MOST_SAMPLES
     while most < min(size_of(bar), 2 * MOST_TRIED):
         smaller = _with_plan(bar, most)
         if not any(criterion_faults(smaller)):
@@ -93,7 +96,7 @@ def stage(criterion: Criterion, plan: Plan) -> Scene:
 
 def _stage_plain(bar: Criterion) -> Scene:
     recipes = recipes_of(bar)
-    tests = [f"{_FILE}::test_{at}" for at in range(_tests(bar))]
+    tests = [f"{_FILE}::test_{at}" for at in range(tests_of(bar))]
     runs = [f"main-{at + 1}" for at in range(bar.consecutive)] if bar.consecutive > 1 else [""]
     samples = {name: recipe.samples() for name, recipe in recipes.items()}
     evidence = _evidence(
@@ -112,7 +115,8 @@ def _stage_plain(bar: Criterion) -> Scene:
     return Scene(bar, evidence, recipes)
 
 
-def _tests(bar: Criterion) -> int:
+def tests_of(bar: Criterion) -> int:
+    """How many tests claim it: as many as its `all-pass` declares, else one."""
     planned = [bar.plan_of(limit) or 1 for limit in bar.limits if limit.statistic == "all-pass"]
     return planned[0] if planned else 1
 
