@@ -18,8 +18,9 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXE
 class Spool:
     """One output of this process: made when its first byte comes, at most `most` bytes long.
 
-    `strike` takes declared secrets out of bytes: out of each block that is written, and out of the whole file once
-    more at `close`, for a secret that came in two pieces. A kill loses less than 8 KiB of what was added. In a forked child nothing is kept. Methods raise DiskError.
+    `strike` takes secrets out of bytes: out of each block that is written, and out of the whole file once
+    more at `close`, for a secret that came in two pieces. A kill loses less than 8 KiB of what was added. In a forked
+    child nothing is kept. Methods raise DiskError.
     """
 
     def __init__(self, path: Path, strike: Callable[[bytes], bytes], most: int = SPOOL_LIMIT) -> None:

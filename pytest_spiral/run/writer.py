@@ -102,10 +102,14 @@ class Writer:
         )
 
     def spool(self, name: str) -> Spool:
-        """A log that grows while the run goes on, redacted and cut; `keep_spools` records what it came to."""
+        """A log that grows while the run goes on, without secrets and cut; `keep_spools` records what it came to."""
         path = f"{LOGS}/{self._prefix}{name}"
-        made = self._spools[path] = Spool(self.folder / path, self._redactor.strike)
+        made = self._spools[path] = Spool(self.folder / path, self._strike)
         return made
+
+    def _strike(self, data: bytes) -> bytes:
+        """The data without declared secrets, and without what looks like one."""
+        return strike_suspects(self._redactor.strike(data))
 
     def keep_spools(self) -> None:
         """Record every spool to which something came; what comes later is not kept. May be called twice."""

@@ -123,7 +123,15 @@ def test_a_key_among_the_bundles_is_wrong_use(lab):
 def test_a_run_that_kept_its_key_is_not_sealed(lab, key):
     lab.smallest()
     lab.test(
-        f"import pathlib\ndef test_leak(spiral):\n    spiral.attach(pathlib.Path({str(key)!r}))\n", name="test_leak.py"
+        f"""
+import pathlib
+
+def test_leak(spiral):
+    body = pathlib.Path({str(key)!r}).read_text().splitlines()[1:-1]  # without what says that it is a key
+    pathlib.Path("body.txt").write_text("\\n".join(body))
+    spiral.attach(pathlib.Path("body.txt"))
+""",
+        name="test_leak.py",
     )
     ran = lab.run(f"--spiral-key={key}")
     assert ran.status == 1
