@@ -57,7 +57,8 @@ def test_what_was_printed_is_struck_out_of_allures_results(gate):
     told = json.loads((ran.bundle / "logs" / "quarantine.json").read_bytes())
     assert [one["looked_like"] for one in told["struck"]] == [["GitHub token"]]
     assert b"[quarantined: GitHub token]" in (ran.bundle / told["struck"][0]["path"]).read_bytes()
-    assert [one.path for one in ran.evidence.attached if one.path.startswith("logs/")] == ["logs/quarantine.json"]
+    assert b"[quarantined: GitHub token]" in (ran.bundle / "logs" / "stdout.log").read_bytes()
+    assert "logs/quarantine.json" in [one.path for one in ran.evidence.attached]
 
 
 def test_a_declared_secret_still_ends_the_run(gate, monkeypatch):
