@@ -32,7 +32,7 @@ def test_first(spiral):
 
 @pytest.mark.criterion("S1.second")
 def test_second(spiral):
-    open(os.environ["READY"], "w").close()
+    os.write(os.open(os.environ["READY"], os.O_WRONLY), b"x")
     WAIT
 """
 WAITS = {
@@ -45,7 +45,7 @@ WAITS = {
             pass
 """,
 }
-STALLED = "no process has recorded anything for 1 s"
+STALLED = "no process has recorded anything for 5 s"
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ def stopped(lab, tmp_path):
         lab.test(TESTS.replace("WAIT", WAITS[wait]))
         ready = tmp_path / "ready"
         os.mkfifo(ready)
+        read = os.open(ready, os.O_RDONLY | os.O_NONBLOCK)
+        os.set_blocking(read, True)
+        write = os.open(ready, os.O_WRONLY)  # the run holds it, so that a run which dies early is heard too
         command = [
             sys.executable,
             "-m",
@@ -82,12 +85,15 @@ def stopped(lab, tmp_path):
         ]
         with subprocess.Popen(
             command, cwd=lab.path, env={**os.environ, "READY": str(ready)}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=(write,),
         ) as process:  # fmt: skip
-            ready.read_bytes()
-            for number in signals:
+            os.close(write)
+            reached = os.read(read, 1)
+            os.close(read)
+            for number in signals if reached else ():
                 process.send_signal(number)
             out, _ = process.communicate(timeout=TIMEOUT_S)
+        assert reached, out
         (bundle,) = (lab.path / "reports" / "run").iterdir()
         return Stopped(process.returncode, out, verify_bundle(bundle), bundle)
 
@@ -125,13 +131,13 @@ def test_a_second_signal_does_not_break_the_seal(stopped):
 
 @pytest.mark.parametrize("way", [(), ("-n", "2")], ids=["plain", "two-workers"])
 def test_a_stalled_run_is_ended_and_sealed(stopped, way):
-    ran = stopped("--spiral-stall=1s", *way)
+    ran = stopped("--spiral-stall=5s", *way)
     assert ran.status == 1
     check(ran, STALLED)
 
 
 def test_a_run_that_swallows_its_interrupt_is_sealed_without_it(stopped):
-    ran = stopped("--spiral-stall=1s", wait="deaf")
+    ran = stopped("--spiral-stall=5s", wait="deaf")
     assert ran.status == 1
     check(ran, STALLED)
     assert "so it was ended without it" in ran.out
@@ -139,10 +145,10 @@ def test_a_run_that_swallows_its_interrupt_is_sealed_without_it(stopped):
 
 
 def test_the_deadline_ends_a_run_from_its_ini(stopped, lab):
-    lab.write("pytest.ini", "[pytest]\nspiral_deadline = 2s\n")
+    lab.write("pytest.ini", "[pytest]\nspiral_deadline = 6s\n")
     ran = stopped()
     assert ran.status == 1
-    check(ran, "the deadline of 2 s has come")
+    check(ran, "the deadline of 6 s has come")
 
 
 def test_a_run_within_its_patience_is_as_ever(lab, way):
