@@ -2,8 +2,8 @@
 
 Written from docs/writing-a-gate.md and docs/limits.md, shares no code with the product, standard library only. What it
 does not do is `not checked`: then the summary's verdict is taken if it is no better than what was seen. Left to others
-are announced samples that never came, more than 20,000 samples where tails are summed, event rates, attempts in a
-ledger, requirements beyond comparisons joined by `and`, and every figure and sentence beside a verdict.
+are more than 20,000 samples where tails are summed, event rates, attempts in a ledger, the selftest of the bar,
+requirements beyond comparisons joined by `and`, and every figure and sentence beside a verdict.
 """
 
 import math
@@ -132,15 +132,25 @@ def counted(measure, criterion, limit):
         if one["warm"] and one["block"] in begun:
             raise Invalid("warm-up-late")
         begun |= set() if one["warm"] else {one["block"]}
-    kept = [one for one in samples if not one["warm"]]
-    if measure["planned"] > max(len(kept), planned_of(criterion, limit) or 0):
-        raise Left("announced samples that never came")
-    return kept
+    return [one for one in samples if not one["warm"]]
 
 
 def planned_of(criterion, limit):
     """How many samples the limit's fixed plan has."""
     return criterion["samples"] if limit["samples"] is None else limit["samples"]
+
+
+def expected(criterion, limit, measure, taken):
+    """(samples announced beyond the plan that never came, all samples with those, how many there must be).
+
+    Lost ones are bad where a pass is in question, and good where a fail is. Raises Invalid for an empty population and
+    for one that is larger than its plan.
+    """
+    planned, samples = planned_of(criterion, limit), len(taken)
+    lost = max(0, measure["planned"] - max(samples, planned or 0))
+    planned = max(planned or 0, samples + lost) if criterion["census"] or lost else planned
+    check_counts(samples + lost, planned)
+    return lost, samples + lost, planned
 
 
 def numbers(samples, measure, unit):
@@ -181,27 +191,29 @@ def _risk(criterion):
     return None if criterion["confidence"] in (None, "none") else 1 - Fraction(criterion["confidence"])
 
 
-def _rate(criterion, limit, group, samples):  # noqa: ARG001 - the judges of limits have one form
-    (taken,), planned = samples, planned_of(criterion, limit)
+def _rate(criterion, limit, group, samples):
+    (taken,) = samples
     if any(one["ok"] is None and one["failed"] is None for one in taken):
         raise Invalid("wrong-kind")
-    check_counts(len(taken), planned)
+    lost, whole, planned = expected(criterion, limit, group[0], taken)
     hits, bound = sum(one["ok"] is True for one in taken), Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
     below = limit["comparison"] == "<="
     good, share = (len(taken) - hits, 1 - bound) if below else (hits, bound)
-    return zone((share, _risk(criterion), False), good, good, len(taken), planned)
+    return zone((share, _risk(criterion), False), good, good + lost, whole, planned)
 
 
-def _failures(criterion, limit, group, samples):  # noqa: ARG001
-    (taken,), planned = samples, planned_of(criterion, limit)
-    check_counts(len(taken), max(planned or 0, len(taken)) if criterion["census"] else planned)
+def _failures(criterion, limit, group, samples):
+    (taken,) = samples
+    lost, whole, planned = expected(criterion, limit, group[0], taken)
     failed = sum(one["failed"] is not None or one["ok"] is False for one in taken)
     if failed > Fraction(limit["bound"]):
         return "fail", ""
-    return ("pass", "") if planned is None or len(taken) >= planned else ("inconclusive", "incomplete")
+    if planned is not None and whole < planned:
+        return "inconclusive", "incomplete"
+    return ("pass", "") if failed + lost <= Fraction(limit["bound"]) else ("inconclusive", "lost-samples")
 
 
-def _count(criterion, limit, group, samples):  # noqa: ARG001
+def _count(criterion, limit, group, samples):  # noqa: ARG001 - the judges of limits have one form
     (taken,) = samples
     if any(one["count"] is None or one["exposure"] is None for one in taken):
         raise Invalid("wrong-kind")
@@ -217,26 +229,34 @@ def _count(criterion, limit, group, samples):  # noqa: ARG001
 
 def _mean(criterion, limit, group, samples):
     """Maurer and Pontil (2009), theorem 4, for scores from 0 to 1; 60 digits, and 10^-40 against every claim."""
-    (taken,), (measure,), planned = samples, group, planned_of(criterion, limit)
+    (taken,), (measure,) = samples, group
     values, below = numbers(taken, measure, "1"), limit["comparison"] == "<="
-    check_counts(len(taken), planned)
+    lost, whole, planned = expected(criterion, limit, measure, taken)
     if any(one == math.inf or not 0 <= one <= 1 for one in values):
         raise Invalid("out-of-range")
-    if planned is not None and len(taken) < planned:
+    if planned is not None and whole < planned:
         return "inconclusive", "incomplete"
-    mean, bound = sum(values) / len(values), Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
-    depth, risk = (bound - mean if below else mean - bound), _risk(criterion)
+    bound, risk = Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1], _risk(criterion)
+    depths = [_depth([*values, *[score] * lost], bound, risk) for score in ((1, 0) if below else (0, 1))]
+    (worst, wide), (best, broad) = depths if not below else [(-depth, width) for depth, width in depths]
     if risk is None:
-        return ("pass" if depth >= 0 else "fail"), ""
-    if len(values) < 2:
+        return ("pass" if worst >= 0 else "inconclusive" if best >= 0 else "fail"), ""
+    if whole < 2:
         return "inconclusive", ""
-    with localcontext(prec=60):
-        log = Fraction((Decimal(2 * risk.denominator) / Decimal(risk.numerator)).ln())
-        variance = sum((one - mean) ** 2 for one in values) / (len(values) - 1)
-        inner = 2 * variance * log / len(values)
-        root = Fraction((Decimal(inner.numerator) / Decimal(inner.denominator)).sqrt())
-    width = root + 7 * log / (3 * (len(values) - 1)) + Fraction(1, 10**40)
-    return ("pass" if depth >= width else "fail" if -depth > width else "inconclusive"), ""
+    return ("pass" if worst >= wide else "fail" if -best > broad else "inconclusive"), ""
+
+
+def _depth(values, bound, risk):
+    """How far the mean is above the bound, and how far it must be to prove it."""
+    mean, width = Fraction(sum(values)) / len(values), Fraction(0)
+    if risk is not None and len(values) > 1:
+        with localcontext(prec=60):
+            log = Fraction((Decimal(2 * risk.denominator) / Decimal(risk.numerator)).ln())
+            variance = sum((one - mean) ** 2 for one in values) / (len(values) - 1)
+            inner = 2 * variance * log / len(values)
+            root = Fraction((Decimal(inner.numerator) / Decimal(inner.denominator)).sqrt())
+        width = root + 7 * log / (3 * (len(values) - 1)) + Fraction(1, 10**40)
+    return mean - bound, width
 
 
 def _duration(criterion, limit, group, samples):  # noqa: ARG001
@@ -271,10 +291,10 @@ def _equal(criterion, limit, group, samples):
         raise Invalid("empty")
     if planned is not None and len(names) > planned and not criterion["census"]:
         raise Invalid("more-than-planned")
-    both = left.keys() & right.keys()
+    both, listed = left.keys() & right.keys(), max(len(names), planned or 0, *(one["planned"] for one in group))
     if not all(same(left[name], right[name]) for name in both):
         return "fail", ""
-    return ("not-run", "missing-part") if max(len(names), planned or 0) > len(both) else ("pass", "")
+    return ("not-run", "missing-part") if listed > len(both) else ("pass", "")
 
 
 def same(one, other):
@@ -287,14 +307,14 @@ def same(one, other):
 
 
 def _values(criterion, limit, group, samples):
-    (taken,), (measure,), planned = samples, group, planned_of(criterion, limit)
+    (taken,), (measure,) = samples, group
     timed = any(one["ns"] is not None for one in taken)
     if timed and unit_of(limit["unit"])[0] != "time":
         raise Invalid("wrong-unit")
     coarse = Fraction(measure["resolution_ns"], 10**9) / unit_of(limit["unit"])[1] if timed else Fraction(0)
     values, bound = numbers(taken, measure, limit["unit"]), Fraction(limit["bound"])
     quantile, below = limit["statistic"] == "quantile", limit["comparison"] == "<="
-    check_counts(len(taken), max(planned or 0, len(taken)) if criterion["census"] and not quantile else planned)
+    lost, whole, planned = expected(criterion, limit, measure, taken)
     if coarse < 0:
         raise Left("a negative resolution")
     open_loop = all(None not in (one["intended"], one["sent"], one["done"]) for one in taken)
@@ -307,17 +327,20 @@ def _values(criterion, limit, group, samples):
         sum(one + shift <= bound if below else one - shift >= bound for one in finite) for shift in (coarse, -coarse)
     )
     if quantile:
-        return _quantile(criterion, limit, taken, values, (good, best))
+        return _quantile(criterion, limit, taken, values, (good, best + lost, whole, planned))
     if best < len(taken):
         return "fail", ""
-    full = planned is None or len(taken) >= planned
-    return ("pass", "") if full and good == len(taken) else ("inconclusive", "" if full else "incomplete")
+    if planned is not None and whole < planned:
+        return "inconclusive", "incomplete"
+    if good < len(taken):
+        return "inconclusive", ""
+    return ("inconclusive", "lost-samples") if lost else ("pass", "")
 
 
 def _quantile(criterion, limit, taken, values, within):
-    share, samples, planned = Fraction(limit["quantile"]), len(taken), planned_of(criterion, limit)
+    (good, best, samples, planned), share = within, Fraction(limit["quantile"])
     bar = (share, _risk(criterion), False) if limit["comparison"] == "<=" else (1 - share, _risk(criterion), True)
-    found = zone(bar, *within, samples, planned)
+    found = zone(bar, good, best, samples, planned)
     blocks, before = [], object()
     for one in taken if criterion["blocks"] else ():
         if one["block"] != before and one["block"] in {block for block, _ in blocks}:
@@ -328,7 +351,7 @@ def _quantile(criterion, limit, taken, values, within):
     if blocks and bar[1] is not None and decided:
         effect = design_effect(values, share, [size for _, size in blocks])
         worth = math.floor(samples / effect)
-        over, least = samples - within[0], samples - within[1]
+        over, least = samples - good, samples - best
         fewer = worth - math.ceil(Fraction(over * worth, samples)), worth - math.floor(Fraction(least * worth, samples))
         can_decide = worth > 0 and tail(worth, bar[0], worth) <= bar[1]
         if effect > 1 and not (can_decide and zone(bar, *fewer, worth)[0] == found[0]):
@@ -459,35 +482,29 @@ class Evidence:
         """(findings, what is left): verdict and reason of everything that stands against a plain pass, in order."""
         if criterion["planned"] or criterion["method"] == "examine":
             return [("not-run", "planned" if criterion["planned"] else "unsigned")], []
-        found, left = [], list(self._doubts(criterion))
-        for part in (self._tests, self._limits, self._delivered):
-            limited = found and all(verdict == "environment-limited" for verdict, _ in found)
-            if part != self._tests and limited and not self.own(criterion):
-                break
+        found, left = [], []
+        ends = [
+            {one["raised"] for one in self.of("test") if one["id"] == item["id"]} for item in self.selected(criterion)
+        ]
+        by_outcome = [one["statistic"] for one in criterion["limits"]] == ["all-pass"]
+        kept_back = ends and all(raised == {"limited"} for raised in ends) and not by_outcome
+        parts = (self._tests, self._limits, self._delivered)
+        for part in parts[:1] if kept_back and not self.own(criterion) else parts:
             for one in part(criterion, bool({"not-run", "environment-limited"} & {verdict for verdict, _ in found})):
                 left, found = ([*left, one[1]], found) if one[0] == "left" else (left, [*found, one])
-        return found, left
+        return sorted(found, key=lambda one: one[1] != "control-did-not-fail"), left
 
-    def _doubts(self, criterion):
-        """What this program does not judge: the verdict may then be worse than what is found here."""
-        listed, name = {one["id"] for one in self.items}, criterion["id"]
-        if any(one["next"] and one["next"] not in listed for one in self.of("test")):
-            yield "a test was to run next that was never collected"
-        ends = [
-            [one["raised"] for one in self.of("test") if one["id"] == item["id"]] for item in self.selected(criterion)
-        ]
-        limited = [raised.count("limited") for raised in ends]
-        by_outcome = [one["statistic"] for one in criterion["limits"]] == ["all-pass"]
-        if any(limited) and (by_outcome or (not criterion["control"] and limited != [len(one) for one in ends])):
-            yield "some of its tests were kept back"
-        opened = {(one["test"], one["run"]) for one in self.of("run-opened") if name in one["criteria"]}
-        filled = {(one["test"], one["run"]) for one in self.own(criterion) if one["run"]}
-        known = {one["run"] for one in self.of("run-opened")}
-        closed = {one["run"] for one in self.of("run-closed")}
-        if opened - filled and filled and criterion["consecutive"] == 1:
-            yield "nothing was measured in a run block"
-        if (filled or criterion["consecutive"] > 1) and (closed - known or filled - opened):
-            yield "a run block that no record opens"
+    def _blocks(self, criterion, groups):
+        """A run block that no record opens, or one of a test that measured in its others only."""
+        opened = {(one["test"], one["run"]) for one in self.of("run-opened") if criterion["id"] in one["criteria"]}
+        filled = {key for key in groups if key[1]}
+        stray = {one["run"] for one in self.of("run-closed")} - {one["run"] for one in self.of("run-opened")}
+        strangers = {run for _, run in filled} - {run for _, run in opened}
+        if (filled or criterion["consecutive"] > 1) and strangers | stray:
+            yield "invalid", "run-unopened"
+        measuring = {test for test, _ in filled} if criterion["consecutive"] == 1 else set()
+        if any(test in measuring for test, _ in opened - filled):
+            yield "not-run", "run-empty"
 
     def _tests(self, criterion, _kept):
         """What the claiming tests' ends say."""
@@ -496,6 +513,9 @@ class Evidence:
         for test in dict.fromkeys(test for name, test in self.told() if name == criterion["id"]):
             if test not in selected:
                 yield "invalid", "uncollected"
+        known = {one["id"] for one in chain(self.items, self.of("test"))}
+        if any(one["next"] and one["next"] not in known for one in self.of("test")):
+            yield "invalid", "uncollected"
         if self.errors:
             yield "not-run", "collection-error"
         if not selected:
@@ -546,6 +566,8 @@ class Evidence:
                 found = self._limit(criterion, limit)
                 judged += [one for one in found if one[0] != "pass" and one[1] != "not-delivered"]
                 yield from (one for one in found if one[1] == "not-delivered" and not kept)
+                if limit["statistic"] != "all-pass":
+                    yield from self._blocks(criterion, grouped(limit, self.own(criterion)))
             except Left as what:
                 yield "left", str(what)
             except Invalid as reason:
@@ -577,6 +599,9 @@ class Evidence:
         ends = [{one["raised"] for one in self.of("test") if one["id"] == test} for test in tests]
         if any({"assertion", "error", "timeout"} & raised for raised in ends):
             return "fail", ""
+        kept = sum(raised == {"limited"} for raised in ends)
+        if kept and sum(raised == {""} for raised in ends) + kept == planned:
+            return "environment-limited", "requirement"
         return ("pass", "") if sum(raised == {""} for raised in ends) == planned else ("not-run", "missing-part")
 
     def _row(self, criterion, limit, groups):
@@ -587,9 +612,6 @@ class Evidence:
             runs[run] = min(verdict, runs.get(run, verdict), key=WORST.index)
         opened = [one["run"] for one in self.of("run-opened") if criterion["id"] in one["criteria"]]
         closed = {one["run"]: one["outcome"] for one in self.of("run-closed")}
-        stray = closed.keys() - {one["run"] for one in self.of("run-opened")}
-        if stray or runs.keys() - set(opened) - {""}:
-            return "invalid", "run-unopened"
         row = [runs.get(run, "") if closed.get(run) == "closed" else "" for run in opened]
         row += [runs[""]] if "" in runs else []
         if len({run.rpartition("-")[0] for run in opened}) > 1 or (opened and "" in runs):
@@ -747,26 +769,24 @@ def judge(read, records, measures, end, walls):
         one, rule = evidence.criteria[name], evidence.criteria[name]["control"]
         guarded = rule and rule["of"] in found and evidence.criteria[rule["of"]]
         advisory = guarded and one["level"] == "advisory" and guarded["level"] == "blocker"
-        if guarded and name in evidence.blind and found[name][2] != "control-did-not-fail":
-            found[name][3].append("its test failed besides")
-            found[rule["of"]][3].append("its control failed twice")
-        elif guarded and (found[name][0] != "pass" if advisory else name in evidence.blind):
+        if guarded and (found[name][0] != "pass" if advisory else name in evidence.blind):
             found[rule["of"]] = ("invalid", found[rule["of"]][1], "control-did-not-fail", found[rule["of"]][3])
     wrong, left = compare_verdicts(
         evidence, found, said, logged=bool(start.get("ledger")) or bool(evidence.of("recovered"))
     )
     taken = {one["id"]: (one["verdict"], one["original"]) for one in said["criteria"]}
     standing = {name: taken.get(name, found[name][:2]) if name in left else found[name][:2] for name in found}
-    wrong += compare_decisions(evidence, gates, standing, said)
+    moved = {one["id"] for one in said["criteria"] if one["id"] in left and "bar moved" in one["qualifiers"]}
+    wrong += compare_decisions(evidence, gates, standing, said, moved=moved)
     controls = [name for name in found if evidence.criteria[name]["control"]]
     held = sum(standing[name][0] == "pass" for name in controls)
     seen = {one["subject"] for one in evidence.of("subject") if not one["control"]}
     whole = f"{len(found) - len(left)} of {len(found)} criteria from their samples; figures and sentences not checked"
     rest = "".join(f"; {name} not checked ({why})" for name, why in left.items())
-    notes = {7: f"{len(seen)} subjects", 9: whole + rest, 10: f"{held} of {len(controls)} controls failed as they must"}
+    notes = {7: f"{len(seen)} subjects", 9: whole + rest, 10: f"{held} of {len(controls)} controls failed as they must; selftest not checked"}
     steps = {step: ["held", note] for step, note in notes.items()}
     steps[8] = ["cannot-tell", "nothing is read here that tells of ledger, attestation and publishing"]
-    late = [("time-order", "", sentence) for sentence in order(start, walls)]
+    late = [("moment-order", "", sentence) for sentence in order(start, walls)]
     return steps, late + [("summary-mismatch", "summary.json", sentence) for sentence in wrong]
 
 
@@ -778,8 +798,12 @@ def compare_verdicts(evidence, found, said, *, logged):
     for one in said["criteria"]:
         verdict, alone, reason, why = found.get(one["id"], ("", "", "", []))
         claimed, original = one["verdict"], one["original"]
-        if why or logged:
-            left[one["id"]] = ", ".join(why) or "a ledger or a recovery has a say"
+        unproven, bar = one["reason"] == "unproven" and claimed == "invalid", evidence.criteria.get(one["id"])
+        if why or logged or unproven:
+            told = "the selftest of its bar" if unproven else "a ledger or a recovery has a say"
+            left[one["id"]] = ", ".join(why) or told
+            if logged and bar and bar["consecutive"] > 1:
+                continue  # the row of all sessions takes the place of this one's
             if claimed in WORST and verdict and WORST.index(claimed) <= WORST.index(verdict):
                 continue
         if (claimed, original) != (verdict, alone):
@@ -794,13 +818,13 @@ def compare_verdicts(evidence, found, said, *, logged):
     return wrong, left
 
 
-def compare_decisions(evidence, gates, standing, said):
-    """What of the summary is not what the verdicts give."""
+def compare_decisions(evidence, gates, standing, said, *, moved):
+    """What of the summary is not what the verdicts give; `moved` are those whose bar moved, as a ledger says."""
     start, scope, own = evidence.start, evidence.start["scope"], {}
     partial, whole = bool(scope["narrowed"]), []
     for gate in gates:
         blockers = [one for one in gate["criteria"] if one["level"] == "blocker"]
-        capped = any(one["confidence"] == "none" for one in blockers)
+        capped = any(one["confidence"] == "none" or one["id"] in moved for one in blockers)
         own[gate["id"]] = None if partial else combine([standing[one["id"]] for one in blockers], capped=capped)
         whole.append((gate["stage"], own[gate["id"]]))
     stages = {} if scope["gates"] else {stage: None for stage, _ in whole if stage}

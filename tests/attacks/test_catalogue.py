@@ -10,7 +10,7 @@ from pytest_spiral.rules.integrity import REASONS
 HERE = Path(__file__).parent
 ATTACKS = sorted(path for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__")
 DOCUMENTED = set(re.findall(r"`([a-z-]+)`", (HERE.parents[1] / "docs" / "reason-codes.md").read_text()))
-SIGNATURES = {"attestation-subject", "attestation-statement", "time-order", "plan-unjudgeable"}
+SIGNATURES = {"attestation-subject", "attestation-statement", "moment-order", "plan-unjudgeable"}
 
 
 def test_there_are_attacks():

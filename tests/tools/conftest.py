@@ -12,8 +12,8 @@ import pytest
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
-from pytest_spiral.rules.judge import judge
 from pytest_spiral.run.gate_run import summary_bytes
+from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 from pytest_spiral.run.verify import verify_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -50,8 +50,10 @@ small.a_plan = a_judgeable_plan
 
 
 def summarise(folder):
-    """Write the summary that the records give."""
-    (folder / "summary.json").write_bytes(summary_bytes(judge(read_evidence(folder))))
+    """Write the summary that the records give, and the selftest of their bar."""
+    evidence = read_evidence(folder)
+    (folder / "summary.json").write_bytes(summary_bytes(judge_proven(evidence)))
+    (folder / "selftest.json").write_bytes(certificate_bytes(certificate_of(evidence.plan)))
 
 
 def make_small(folder):

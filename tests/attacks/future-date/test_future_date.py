@@ -36,12 +36,12 @@ def dated(forger, seen_by_second):
 )
 def test_what_came_before_its_cause_is_found(dated, moved):
     codes, state = dated(**moved)
-    assert "time-order" in codes
+    assert "moment-order" in codes
     assert state == "found"
 
 
 @pytest.mark.parametrize("moved", [{}, {"opened": 200 * SECOND}, {"committed": -(10**6)}, {"committed": 299}])
 def test_clocks_may_disagree_a_little(dated, moved):
     codes, state = dated(**moved)
-    assert "time-order" not in codes
+    assert "moment-order" not in codes
     assert state == "cannot-tell"
