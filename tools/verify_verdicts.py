@@ -783,7 +783,11 @@ def judge(read, records, measures, end, walls):
     seen = {one["subject"] for one in evidence.of("subject") if not one["control"]}
     whole = f"{len(found) - len(left)} of {len(found)} criteria from their samples; figures and sentences not checked"
     rest = "".join(f"; {name} not checked ({why})" for name, why in left.items())
-    notes = {7: f"{len(seen)} subjects", 9: whole + rest, 10: f"{held} of {len(controls)} controls failed as they must; selftest not checked"}
+    notes = {
+        7: f"{len(seen)} subjects",
+        9: whole + rest,
+        10: f"{held} of {len(controls)} controls failed as they must; selftest not checked",
+    }
     steps = {step: ["held", note] for step, note in notes.items()}
     steps[8] = ["cannot-tell", "nothing is read here that tells of ledger, attestation and publishing"]
     late = [("moment-order", "", sentence) for sentence in order(start, walls)]
