@@ -5,7 +5,21 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_spiral.cli import bars, doctor, init, judge, key, ledger, recover, selftest, show, status, verify, why
+from pytest_spiral.cli import (
+    bars,
+    countersign,
+    doctor,
+    init,
+    judge,
+    key,
+    ledger,
+    recover,
+    selftest,
+    show,
+    status,
+    verify,
+    why,
+)
 from pytest_spiral.cli.command import Answer, Command
 from pytest_spiral.errors import SpiralError, UntrustedError
 
@@ -14,6 +28,7 @@ COMMANDS: tuple[Command, ...] = (
     doctor.COMMAND,
     why.COMMAND,
     verify.COMMAND,
+    countersign.COMMAND,
     show.COMMAND,
     judge.COMMAND,
     recover.COMMAND,

@@ -96,9 +96,12 @@ def add_lines(path: Path, data: bytes) -> None:
         raise trouble("written to", path, problem) from problem
 
 
-def replace(path: Path, data: bytes) -> None:
-    """Write a file durably: whoever looks sees the old bytes or all of the new ones. Raises EvidenceError."""
-    with _placing(path, Path.replace) as target:
+def replace(path: Path, data: bytes, *, aside: Path | None = None) -> None:
+    """Write a file durably: whoever looks sees the old bytes or all of the new ones. Raises EvidenceError.
+
+    `aside` as for `write_once`.
+    """
+    with _placing(path, Path.replace, aside) as target:
         target.write(data)
 
 

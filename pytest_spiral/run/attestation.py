@@ -12,9 +12,9 @@ from pytest_spiral.evidence.read import read_bundle
 from pytest_spiral.evidence.report import Report, StepState
 from pytest_spiral.model.attestation import (
     BundleRole,
+    DecisionPredicate,
     DecisionStatement,
     Envelope,
-    LedgerPlace,
     ResultStatement,
     Signed,
     Signer,
@@ -35,13 +35,22 @@ _NO_ROOT = "no trust root given"
 
 @dataclass(slots=True)
 class Attested:
-    """How step 4 came out, as what the bundle is proven to be signed, and where in a ledger it claims to stand."""
+    """How step 4 came out, as what the bundle is proven to be signed, by which key, and what that signed.
+
+    Key and statement are what the envelope says; they are proven where `signed` is not `none`.
+    """
 
     state: StepState = "held"
     note: str = ""
     signed: Signed = "none"
-    place: LedgerPlace | None = None
+    keyid: str = ""
+    statement: DecisionStatement | None = None
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def predicate(self) -> DecisionPredicate | None:
+        """What the statement says was decided."""
+        return self.statement.predicate if self.statement is not None else None
 
     def add(self, code: str, path: str, sentence: str) -> None:
         """Take a finding."""
@@ -99,7 +108,7 @@ def _signed(case: _Case, folder: Folder) -> Attested:
     with noted(done.findings.append, ATTESTATION):
         envelope = open_envelope(folder.read(ATTESTATION, case.grounds.limits.json), case.grounds.limits)
         statement = parse_statement(envelope.payload, DecisionStatement, case.grounds.limits)
-        done.place = statement.predicate.ledger
+        done.keyid, done.statement = envelope.keyid, statement
         signer = _signer(case, envelope, statement, done)
         _check_statement(case, statement, done)
         known = case.grounds.trust and case.grounds.trust.key(envelope.keyid)
@@ -150,7 +159,7 @@ def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str) -> It
     if key is None:
         yield finding("attestation-key-unknown", path, f"{shown(envelope.keyid, 60)} is not in the trust root.")
         return
-    faults = list(key_faults(root, key, role, _times(case), logged.position if logged else None))
+    faults = list(key_faults(root, key, role, times_of(case.start, case.report), logged.position if logged else None))
     yield from (finding(code, path, sentence) for code, sentence in faults)
     if key.kind == ED25519:
         found: list[Finding] = []
@@ -159,9 +168,9 @@ def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str) -> It
         yield from found
 
 
-def _times(case: _Case) -> tuple[int, int]:
-    """First and last moment of the run, as its records say."""
-    walls = [case.start.opened, *(wall for pair in case.report.walls.values() for wall in pair)]
+def times_of(start: BundleStart, report: Report) -> tuple[int, int]:
+    """First and last moment of a run, as its records say, in microseconds since 1970-01-01 UTC."""
+    walls = [start.opened, *(wall for pair in report.walls.values() for wall in pair)]
     return min(walls), max(walls)
 
 

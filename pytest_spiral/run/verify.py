@@ -3,7 +3,7 @@
 The steps have the numbers of the verifier's checklist (`docs/evidence-format.md`); the body below has them too.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.report import Report
 from pytest_spiral.evidence.verify import examine
-from pytest_spiral.model.attestation import Level, Signed
+from pytest_spiral.model.attestation import DecisionStatement, Level, Signed
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.expectation import Expectation
 from pytest_spiral.model.gate import Plan
@@ -26,7 +26,7 @@ from pytest_spiral.rules.expectation import expectation_faults, level_fault
 from pytest_spiral.rules.integrity import Finding, finding, shown
 from pytest_spiral.rules.paths import MAIN, PLAN, SELFTEST, SUMMARY
 from pytest_spiral.rules.times import Moment, moment, order_faults, unknown
-from pytest_spiral.run.attestation import check_attestation
+from pytest_spiral.run.attestation import Attested, check_attestation, times_of
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
 from pytest_spiral.run.grounds import Grounds
@@ -44,13 +44,27 @@ class Checked:
     """A verified bundle: the report of all steps, and the judgement where the evidence could be read.
 
     `signed` is what was proven against a trust root; the judgement says the same. `standing` is the judgement among all
-    attempts that a kept ledger has, later ones too; None without such a ledger.
+    attempts that a kept ledger has, later ones too; None without such a ledger. `attested` is what step 4 read, `times`
+    the run's first and last moment, `position` that of its seal in a ledger.
     """
 
     report: Report
     judgement: Judgement | None
     signed: Signed = "none"
     standing: Judgement | None = None
+    attested: Attested = field(default_factory=Attested)
+    times: tuple[int, int] = (0, 0)
+    position: int | None = None
+
+    @property
+    def statement(self) -> DecisionStatement | None:
+        """What the attestation says; proven where `signed` is not `none`."""
+        return self.attested.statement
+
+    @property
+    def keyid(self) -> str:
+        """The key that the attestation names; empty: none."""
+        return self.attested.keyid
 
     @property
     def level(self) -> Level:
@@ -120,12 +134,20 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     found = _compare_selftest(folder, evidence.plan) if report.manifest else []
     report = report.with_step(10, found, note=_controls(evidence, judgement))
     # 11
-    report = check_registered(Registered(folder, evidence, grounds.kept, attested.place), report)
+    report = check_registered(Registered(folder, evidence, grounds.kept, attested.predicate), report)
     # 4, 6, 7: what was expected
     signed = attested.signed if report.outcome == "sound" else "none"
     if grounds.expectation is not None and report.state == "sealed":
         report = _compare_expectation(report, grounds.expectation, judged, _LEVELS[signed])
-    return Checked(report, msgspec.structs.replace(judgement, signed=signed), signed, _standing(evidence, grounds))
+    return Checked(
+        report,
+        msgspec.structs.replace(judgement, signed=signed),
+        signed,
+        _standing(evidence, grounds),
+        attested,
+        times_of(evidence.bundle, report),
+        grounds.logged.position if grounds.logged is not None else None,
+    )
 
 
 def _standing(evidence: Evidence, grounds: Grounds) -> Judgement | None:
