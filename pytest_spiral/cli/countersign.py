@@ -46,11 +46,11 @@ def _run(options: argparse.Namespace) -> Answer:
 
 
 def _told(done: "Countersigned", folder: Path) -> Answer:
-    from pytest_spiral.render.verification import render_verification
+    from pytest_spiral.render.verification import render_proven, render_verification
 
     checked = done.checked
     lines = render_verification(checked.report, checked.judgement, str(folder), "conditional", terminal_width())
-    said = styled(lines)
+    said = styled([*lines, *render_proven(checked.judgement, checked.proven, checked.level, terminal_width())])
     status = {"untrusted": 3, "unsealed": 1}.get(checked.report.outcome, 0)
     return Answer((*said.lines, (Span(f"  {_WORDS[done.outcome].format(done.keyid)}"),)), status)
 

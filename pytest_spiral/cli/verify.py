@@ -36,7 +36,7 @@ def _limits() -> dict[str, int]:
 
 
 def _run(options: argparse.Namespace) -> Answer:
-    from pytest_spiral.render.verification import render_standing, render_verification
+    from pytest_spiral.render.verification import render_proven, render_standing, render_verification
     from pytest_spiral.rules.integrity import Limits
     from pytest_spiral.run.grounds import Grounds, load_expectation, load_trust
     from pytest_spiral.run.registered import load_kept
@@ -60,7 +60,8 @@ def _run(options: argparse.Namespace) -> Answer:
     return styled(
         [
             *render_verification(checked.report, checked.judgement, str(folder), options.require, terminal_width()),
-            *render_standing(checked.judgement, checked.standing, terminal_width()),
+            *render_proven(checked.judgement, checked.proven, checked.level, terminal_width()),
+            *render_standing(checked.proven or checked.judgement, checked.standing, terminal_width()),
         ],
         status,
     )

@@ -53,7 +53,7 @@ class Criterion(Value, frozen=True, kw_only=True):
 
     `confidence` is an exact decimal below 1, the word `none` (with `confidence_reason`), or None where the
     statistic needs none. `exposure` and `margin` are quantities such as `20 s`. `samples` is the size of the
-    fixed plan, per run where `consecutive` is more than 1.
+    fixed plan, per run where `consecutive` is more than 1. `assurance` is the level below which a pass is a condition.
     """
 
     id: str
@@ -73,6 +73,7 @@ class Criterion(Value, frozen=True, kw_only=True):
     seed: int | None = None
     requires: str | None = None
     fidelity: str | None = None
+    assurance: Literal["E1", "E2"] | None = None
     subjects: tuple[str, ...] = ()
     control: Control | None = None
     tests: tuple[str, ...] = ()

@@ -40,11 +40,23 @@ def render_standing(judgement: Judgement | None, standing: Judgement | None, wid
     """Render what the kept ledger's later attempts leave of a decision; nothing where that is the same."""
     if judgement is None or standing is None or judgement.criteria == standing.criteria:
         return []
+    return _beside(judgement, standing, "among all attempts of the kept ledger", width)
+
+
+def render_proven(judgement: Judgement | None, proven: Judgement | None, level: str, width: int = 100) -> list[Line]:
+    """Render what becomes of a decision at the level of assurance that was proven; nothing where that is the same."""
+    if judgement is None or proven is None:
+        return []
+    return _beside(judgement, proven, f"at {level}; what was sealed is judged at E0, before anybody signs", width)
+
+
+def _beside(judgement: Judgement, other: Judgement, why: str, width: int) -> list[Line]:
+    """Another decision on the same evidence, and the criteria that are not what they are in the first."""
     before = {one.id: one for one in judgement.criteria}
-    style = "green bold" if standing.permission else "red bold"
-    told = [Piece(str(standing.decision or "no decision"), style), Piece("among all attempts of the kept ledger")]
+    style = "green bold" if other.permission else "red bold"
+    told = [Piece(str(other.decision or "no decision"), style), Piece(why)]
     lines = row([Piece(" ")], told, width, 2)
-    for one in standing.criteria:
+    for one in other.criteria:
         if one != before.get(one.id):
             lines += row(
                 [Piece(f"      {one.id} ")],

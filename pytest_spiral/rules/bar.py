@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from pytest_spiral.model.attestation import LEVELS
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import RegisteredBar
 from pytest_spiral.model.fidelity import Fidelity
@@ -28,6 +29,7 @@ _ORDERED: Final[Mapping[str, tuple[Any, ...]]] = {
     "level": ("advisory", "blocker"),
     "sampling": ("closed-loop", "open-loop"),
     "planned": (True, False),
+    "assurance": (None, *LEVELS),
     "fidelity": (None, *(str(one) for one in sorted(Fidelity, key=lambda level: level.rank))),
 }
 """Fields whose values go from loose to strict."""

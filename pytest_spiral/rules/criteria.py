@@ -132,6 +132,7 @@ def _idle(criterion: Criterion) -> Iterator[Fault]:
         "samples": criterion.samples is not None and not whole,
         "margin": criterion.margin is not None and not any(limit.unit for limit in criterion.limits),
         "fidelity": criterion.fidelity is not None and criterion.control is not None,
+        "assurance": criterion.assurance is not None and criterion.control is not None,
     }
     for key, is_idle in idle.items():
         if is_idle and not (criterion.planned and whole and not criterion.limits):

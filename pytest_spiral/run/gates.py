@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -20,16 +20,20 @@ from pytest_spiral.rules.requirements import RequirementError, check_names, pars
 from pytest_spiral.rules.units import decimal_text
 from pytest_spiral.run.tables import Place, Tables, parse_toml, told
 
+Assurance = Literal["E1", "E2"] | None
+
 FORMAT = 1
-_FILE_KEYS = ("format", "gate")
+_FILE_KEYS = ("format", "assurance", "gate")
 _GATE_KEYS = (
-    "id", "title", "owner", "objective", "entry", "due", "no_control", "planned", "subjects", "criterion",
+    "id", "title", "owner", "objective", "entry", "due", "no_control", "planned", "subjects", "assurance",
+    "criterion",
 )  # fmt: skip
 _CRITERION_KEYS = (
     "id", "promise", "owner", "due", "limit", "samples", "exposure", "warm_up", "blocks", "confidence",
     "confidence_reason", "consecutive", "census", "sampling", "margin", "seed", "requires", "fidelity", "level",
-    "method", "control", "tests", "planned", "subjects",
+    "method", "control", "tests", "planned", "subjects", "assurance",
 )  # fmt: skip
+_ASSURANCES = ("E1", "E2")
 _CONTROL_KEYS = ("of", "fault", "verdict")
 _CONTROL_VERDICTS = ("fail", "invalid", "inconclusive", "not-run")
 _GATE_ID = re.compile(r"[A-Z][A-Z0-9]{0,7}")
@@ -107,7 +111,8 @@ def parse_gate_file(text: str, path: Path, shown: str, stage: str) -> GateFile:
     entries = table.get("gate", [])
     if not isinstance(entries, list) or not entries:
         raise reader.error("there is no gate.", (), "gate", "start one with `[[gate]]` and an `id`")
-    read = [reader.gate(entry, index) for index, entry in enumerate(entries)]
+    assurance = reader.assurance(table, (), None)
+    read = [reader.gate(entry, index, assurance) for index, entry in enumerate(entries)]
     file = GateFile(path, tuple(gate for gate, _ in read), tuple(card for _, card in read))
     _refuse_doubles([file])
     return file
@@ -128,7 +133,7 @@ class _Reader(Tables):
         super().__init__(shown, text)
         self.stage = stage
 
-    def gate(self, table: Any, index: int) -> tuple[Gate, GateCard]:
+    def gate(self, table: Any, index: int, assurance: Assurance) -> tuple[Gate, GateCard]:
         place = (index,)
         if not isinstance(table, dict):
             raise self.error("a gate is a table.", place, "", "start it with `[[gate]]`")
@@ -141,7 +146,12 @@ class _Reader(Tables):
         if not isinstance(entries, list) or not entries:
             raise self.error(f"gate {name} has no criterion.", place, "criterion", "add `[[gate.criterion]]` under it")
         card = self.card(table, name, place)
-        inherited = Criterion(id=name, planned=planned, subjects=self.words(table, "subjects", place))
+        inherited = Criterion(
+            id=name,
+            planned=planned,
+            subjects=self.words(table, "subjects", place),
+            assurance=self.assurance(table, place, assurance),
+        )
         read = [self.criterion(entry, (index, at), inherited, card) for at, entry in enumerate(entries)]
         gate = Gate(id=name, stage=self.stage, criteria=tuple(criterion for criterion, _ in read), planned=planned)
         self.controls(gate, card, place)
@@ -211,6 +221,7 @@ class _Reader(Tables):
             seed=self.number(table, "seed", place, 0),
             requires=self.requirement(table, place),
             fidelity=self.fidelity(table, place),
+            assurance=self.assurance(table, place, None if "control" in table else gate.assurance),
             subjects=self.words(table, "subjects", place) if "subjects" in table else gate.subjects,
             control=self.control(table, place),
             tests=self.words(table, "tests", place),
@@ -255,6 +266,11 @@ class _Reader(Tables):
     def fidelity(self, table: Mapping[str, Any], place: Place) -> str | None:
         levels = [level.value for level in Fidelity if level is not Fidelity.UNDECLARED]
         return self.choice(table, "fidelity", place, levels, "") or None
+
+    def assurance(self, table: Mapping[str, Any], place: Place, inherited: Assurance) -> Assurance:
+        """The level asked for here, else that of the gate or the file; a control inherits none."""
+        found: Assurance = self.choice(table, "assurance", place, _ASSURANCES, "") or inherited
+        return found
 
     def control(self, table: Mapping[str, Any], place: Place) -> Control | None:
         value = table.get("control")

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pytest_spiral.errors import UseError
+from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
@@ -45,9 +46,12 @@ def certificate_bytes(certificate: Certificate) -> bytes:
     return canonical_bytes(msgspec.to_builtins(certificate)) + b"\n"
 
 
-def judge_proven(evidence: Evidence) -> Judgement:
-    """Judge evidence by a bar that was tried first: a criterion that cannot be proven, or cannot fail, is invalid."""
-    return judge(evidence, unproven_of(certificate_of(evidence.plan)))
+def judge_proven(evidence: Evidence, level: Level = "E0") -> Judgement:
+    """Judge evidence by a bar that was tried first: a criterion that cannot be proven, or cannot fail, is invalid.
+
+    `level` is the level of assurance that verifying proved.
+    """
+    return judge(evidence, unproven_of(certificate_of(evidence.plan)), level)
 
 
 def unproven_of(certificate: Certificate) -> Mapping[str, str]:

@@ -34,6 +34,7 @@ from pytest_spiral.run.registered import Registered, check_registered, logged_of
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 
 _LEVELS: dict[Signed, Level] = {"none": "E0", "job": "E1", "recorder": "E2"}
+_SIGNED: dict[Level, Signed] = {level: signed for signed, level in _LEVELS.items()}
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
 _NAMED = 5
 _SENTENCE = 400
@@ -44,14 +45,16 @@ class Checked:
     """A verified bundle: the report of all steps, and the judgement where the evidence could be read.
 
     `signed` is what was proven against a trust root; the judgement says the same. `standing` is the judgement among all
-    attempts that a kept ledger has, later ones too; None without such a ledger. `attested` is what step 4 read, `times`
-    the run's first and last moment, `position` that of its seal in a ledger.
+    attempts that a kept ledger has, later ones too; None without such a ledger. `proven` is the
+    judgement at the level that was proven: a sealed one is always at E0, since it is written before anybody signs. None
+    where that is the same. `attested` is what step 4 read, `times` the run's first and last moment, `position` that of its seal in a ledger.
     """
 
     report: Report
     judgement: Judgement | None
     signed: Signed = "none"
     standing: Judgement | None = None
+    proven: Judgement | None = None
     attested: Attested = field(default_factory=Attested)
     times: tuple[int, int] = (0, 0)
     position: int | None = None
@@ -77,7 +80,7 @@ class Checked:
             return 3
         if self.report.outcome == "unsealed" or self.judgement is None or self.judgement.partial:
             return 1
-        judged = [one for one in (self.judgement, self.standing) if one is not None]
+        judged = [one for one in (self.proven or self.judgement, self.standing) if one is not None]
         return 0 if all(enough(one, require) for one in judged) else 1
 
     def as_json(self, require: str) -> dict[str, Any]:
@@ -90,6 +93,7 @@ class Checked:
             "status": self.status(require),
             "decision": judged.decision if judged else None,
             "partial": judged.partial if judged else None,
+            "proven": self.proven.decision if self.proven else None,
             "standing": self.standing.decision if self.standing else None,
             "signed": self.signed,
             "level": self.level,
@@ -137,23 +141,33 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     report = check_registered(Registered(folder, evidence, grounds.kept, attested.predicate), report)
     # 4, 6, 7: what was expected
     signed = attested.signed if report.outcome == "sound" else "none"
+    level = _LEVELS[signed]
     if grounds.expectation is not None and report.state == "sealed":
-        report = _compare_expectation(report, grounds.expectation, judged, _LEVELS[signed])
+        report = _compare_expectation(report, grounds.expectation, judged, level)
     return Checked(
         report,
         msgspec.structs.replace(judgement, signed=signed),
         signed,
-        _standing(evidence, grounds),
+        _standing(evidence, grounds, level),
+        _proven(evidence, judgement, level),
         attested,
         times_of(evidence.bundle, report),
         grounds.logged.position if grounds.logged is not None else None,
     )
 
 
-def _standing(evidence: Evidence, grounds: Grounds) -> Judgement | None:
+def _proven(evidence: Evidence, judgement: Judgement, level: Level) -> Judgement | None:
+    """The judgement at that level, where a criterion of the bar asks for one and it makes a difference."""
+    if level == "E0" or not any(one.assurance for one in evidence.plan.criteria()):
+        return None
+    proven = judge_proven(evidence, level)
+    return None if proven == judgement else msgspec.structs.replace(proven, signed=_SIGNED[level])
+
+
+def _standing(evidence: Evidence, grounds: Grounds, level: Level) -> Judgement | None:
     if grounds.kept is None or grounds.kept.entries is None or evidence.bundle.ledger is None:
         return None
-    return judge_proven(msgspec.structs.replace(evidence, ledger=grounds.kept.entries))
+    return judge_proven(msgspec.structs.replace(evidence, ledger=grounds.kept.entries), level)
 
 
 def _check_time(report: Report, evidence: Evidence, grounds: Grounds) -> Report:

@@ -79,11 +79,12 @@ def spiral_command(capsys, monkeypatch, tmp_path):
     return run
 
 
-def make_bundle(folder, *, broken, seal=True, options=()):
+def make_bundle(folder, *, broken, seal=True, options=(), gates=TWO_GATES):
     """Run the two tests with evidence in a process of their own; gives the bundle's folder."""
     folder.mkdir()
-    (folder / "gates.toml").write_text(TWO_GATES)
-    (folder / "test_search.py").write_text(TESTS.replace("BROKEN", str(broken)))
+    (folder / "gates.toml").write_text(gates)
+    tests = TESTS if "S1.native" in gates else TESTS.partition('@pytest.mark.criterion("S1.native")')[0]
+    (folder / "test_search.py").write_text(tests.replace("BROKEN", str(broken)))
     if not seal:
         (folder / "conftest.py").write_text("import os\ndef pytest_sessionfinish():\n    os._exit(0)\n")
     done = subprocess.run(

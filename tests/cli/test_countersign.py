@@ -13,6 +13,24 @@ from pytest_spiral.ledger.book import Book
 from .conftest import make_bundle
 
 ATTESTATION = "attestation.dsse.json"
+ASKING = """\
+format = 1
+assurance = "E2"
+[[gate]]
+id = "S1"
+title = "Search answers"
+owner = "@search"
+no_control = "a test of the tool"
+[[gate.criterion]]
+id = "S1.latency"
+limit = "p95(search) <= 120 ms"
+samples = 100
+confidence = 0.95
+[[gate.criterion]]
+id = "S1.failures"
+limit = "failures(search) <= 0"
+samples = 100
+"""
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +221,25 @@ def test_a_registered_run_verifies_against_its_ledger_after_it(tmp_path, spiral_
     assert any(b'"kind":"sealed"' in line for line in Book(ledger, lambda: 0).lines())
     assert countersign(folder, "recorder", "--ledger", ledger).status == 0
     assert proven(spiral_command, folder, recorders, "--ledger", ledger)[1:] == ("E2", [])
+
+
+def decisions(spiral_command, folder, *options):
+    said = spiral_command("verify", folder, "--json", *options)
+    found = json.loads(said.out)
+    return said.status, found["decision"], found["proven"], [one["code"] for one in found["report"]["findings"]]
+
+
+def test_what_asks_for_a_recorder_is_a_go_when_one_has_signed(tmp_path, spiral_command, countersign, recorders, keys):
+    """Below the level a pass is a condition, which is what was sealed; at it, the condition is met."""
+    folder = make_bundle(
+        tmp_path / "asks", broken=False, gates=ASKING, options=[f"--spiral-key={keys / 'job.key'}"]
+    )  # fmt: skip
+    trust, conditional = ("--require", "go", "--trust", recorders / "root"), "CONDITIONAL GO"
+    assert decisions(spiral_command, folder, "--require", "go") == (1, conditional, None, [])
+    assert decisions(spiral_command, folder, *trust) == (1, conditional, conditional, []), "a job does not do"
+    said = countersign(folder)
+    assert "GO  at E2; what was sealed is judged at E0" in " ".join(said.out.split("\n")).replace("   ", "  ")
+    assert decisions(spiral_command, folder, "--require", "go") == (1, conditional, None, []), (
+        "nobody proves who signed"
+    )
+    assert decisions(spiral_command, folder, *trust) == (0, conditional, "GO", [])

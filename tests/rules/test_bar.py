@@ -17,7 +17,7 @@ def a_criterion(*limits, **fields):
 
 BASE = a_criterion(
     blocks=20, consecutive=3, exposure="20 s", margin="10 ms", seed=1, requires="memory >= 64 GiB", warm_up=5,
-    fidelity="staging", subjects=("memory", "sonic"), sampling="open-loop", census=True, tests=("tests/a", "tests/b"),
+    fidelity="staging", assurance="E2", subjects=("memory", "sonic"), sampling="open-loop", census=True, tests=("tests/a", "tests/b"),
     control=Control(of="S1.x", fault="memory.slow"),
 )  # fmt: skip
 
@@ -60,6 +60,8 @@ LOOSER = [
     ("level", {"level": "advisory"}),
     ("fidelity", {"fidelity": "sandbox"}),
     ("fidelity", {"fidelity": None}),
+    ("assurance", {"assurance": "E1"}),
+    ("assurance", {"assurance": None}),
     ("subjects", {"subjects": ("memory",)}),
     ("tests", {"tests": ("tests/a", "tests/c")}),
     ("sampling", {"sampling": "closed-loop"}),

@@ -78,6 +78,7 @@ def test_a_criterion_that_can_be_judged_has_no_fault(one):
         (criterion(method="examine", samples=1), "samples", "has `samples`"),
         (criterion(control=Control(of="S1.x", fault="f"), samples=1), "samples", "has `samples`"),
         (criterion(control=Control(of="S1.x", fault="f"), fidelity="live"), "fidelity", "has `fidelity`"),
+        (criterion(control=Control(of="S1.x", fault="f"), assurance="E2"), "assurance", "has `assurance`"),
         (criterion("failures(a) <= 0", samples=1, margin="1 ms"), "margin", "has `margin`"),
         (criterion(LATENCY, samples=59, confidence="0.95", margin="1 MB"), "margin", "cannot be converted"),
         (criterion(LATENCY, samples=58, confidence="0.95"), "samples", "58 samples can never prove"),

@@ -4,6 +4,7 @@ import pytest
 
 from pytest_spiral.model.record import Challenge
 from pytest_spiral.rules.fidelity import CHALLENGES, observed_fidelity, shortfall
+from pytest_spiral.rules.judge import judge
 
 NOT_RUN, INVALID, FAIL, PASS, LIMITED = "not-run", "invalid", "fail", "pass", "environment-limited"
 
@@ -325,3 +326,39 @@ def test_a_challenge_is_met_by_what_a_lesser_thing_cannot_answer(bench, kind, no
 
 def test_every_challenge_has_an_answer_that_does_not_meet_it():
     assert all(shortfall(Challenge(kind=kind, nonce="n", answers={})) for kind in CHALLENGES)
+
+
+# assurance
+
+
+@pytest.mark.parametrize("level", ["E0", "E1", "E2", "E3"])
+@pytest.mark.parametrize("wanted", [None, "E1", "E2"])
+def test_a_pass_below_the_level_asked_for_is_a_condition_and_owed(bench, level, wanted):
+    works(bench, assurance=wanted).measure("S1.works", "work", bench.hits(2))
+    judged = judge(bench.evidence(), level=level)
+    (shown,) = judged.criteria
+    if wanted is None or level >= wanted:
+        assert (shown.verdict, shown.reason, str(judged.decision), judged.debts) == (PASS, "", "GO", ())
+        return
+    assert (shown.verdict, shown.original, shown.reason) == (LIMITED, PASS, "assurance")
+    assert (shown.cause, shown.sentence) == ("environment", f"pass at {level}, needs assurance {wanted}")
+    assert str(judged.decision) == "CONDITIONAL GO"
+    assert [(one.criterion, one.requirement) for one in judged.debts] == [("S1.works", f"assurance {wanted}")]
+
+
+def test_without_a_level_nobody_vouches(bench):
+    works(bench, assurance="E1").measure("S1.works", "work", bench.hits(2))
+    assert bench.verdict("S1.works") == (LIMITED, "assurance")
+
+
+@pytest.mark.parametrize("level", ["E0", "E2"])
+def test_no_level_makes_a_fail_better(bench, level):
+    works(bench, assurance="E2").measure("S1.works", "work", bench.hits(1, 1))
+    judged = judge(bench.evidence(), level=level)
+    assert (judged.criteria[0].verdict, str(judged.decision)) == (FAIL, "NO-GO")
+
+
+def test_a_pass_on_a_lesser_target_lacks_that_first(bench):
+    works(bench, assurance="E2", fidelity="live", subjects=("memory",)).on("sandbox", "sandbox").seen("memory")
+    bench.measure("S1.works", "work", bench.hits(2))
+    assert judge(bench.evidence(), level="E2").criteria[0].reason == "fidelity"

@@ -71,7 +71,7 @@ MISTAKES = [
     ("format = 1", 'format = "1"', 2, "`format` is '1'.", "write `format = 1`"),
     ("format = 1", "", 1, "`format` is missing.", "write `format = 1`"),
     ("format = 1", "format = 1\nformats = 1", 3, "unknown key 'formats'.", "did you mean `format`?"),
-    ("format = 1", "format = 1\nx = 1", 3, "unknown key 'x'.", "use one of format, gate"),
+    ("format = 1", "format = 1\nx = 1", 3, "unknown key 'x'.", "use one of format, assurance, gate"),
     ("samples = 100", "sampels = 100", 17, "unknown key 'sampels'.", "did you mean `samples`?"),
     ("seed = 7", "wibble = 7", 23, "unknown key 'wibble'.", "use one of id, promise"),
     ('title = "Search', 'titel = "Search', 6, "unknown key 'titel'.", "did you mean `title`?"),
@@ -308,3 +308,46 @@ def test_an_id_that_stands_in_two_files_is_refused(folder, old, new, line):
         )
     else:
         assert "S1.work' does not belong to gate S2" in str(caught.value)
+
+
+GUARDED = """\
+format = 1
+[[gate]]
+id = "S1"
+title = "T"
+owner = "@o"
+[[gate.criterion]]
+id = "S1.work"
+limit = "failures(work) <= 0"
+samples = 5
+[[gate.criterion]]
+id = "S1.other"
+limit = "failures(other) <= 0"
+samples = 5
+[[gate.criterion]]
+id = "S1.control"
+control = { of = "S1.work", fault = "s.broken" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, [None, None, None]),
+        ({"format = 1": 'assurance = "E1"'}, ["E1", "E1", None]),
+        ({"title": 'assurance = "E2"'}, ["E2", "E2", None]),
+        ({"format = 1": 'assurance = "E1"', "title": 'assurance = "E2"'}, ["E2", "E2", None]),
+        ({"title": 'assurance = "E2"', "samples": 'assurance = "E1"'}, ["E1", "E2", None]),
+    ],
+)
+def test_a_level_of_assurance_is_asked_for_by_file_gate_or_criterion(read, changes, found):
+    text = GUARDED
+    for before, line in changes.items():
+        text = re.sub(f"^({before}.*)$", rf"\1\n{line}", text, count=1, flags=re.MULTILINE)
+    assert [one.assurance for one in read(text).gates[0].criteria] == found
+
+
+@pytest.mark.parametrize("level", ["E0", "E3", "e2", "signed"])
+def test_no_other_level_can_be_asked_for(read, level):
+    with pytest.raises(GatesFileError, match="assurance"):
+        read(SMALL + f'assurance = "{level}"\n')

@@ -195,7 +195,14 @@ def test_whole_runs_come_out_alike(second_judge, make_bench, data):
     bench.stage = pick("", "stage_b")
     bench.on(pick("sandbox", ""), pick("undeclared", "simulated", "sandbox", "staging"))
     level = pick("blocker", "advisory")
-    bench.criterion("S1.a", "failures(x) <= 0", samples=3, subjects=pick((), ("memory",)), fidelity=pick(None, "live"))
+    bench.criterion(
+        "S1.a",
+        "failures(x) <= 0",
+        samples=3,
+        subjects=pick((), ("memory",)),
+        fidelity=pick(None, "live"),
+        assurance=pick(None, "E1", "E2"),
+    )
     bench.criterion("S1.b", "rate(y) >= 50 %", samples=5, confidence="0.95", consecutive=pick(1, 2), level=level)
     bench.criterion("S2.c", "all-pass", samples=pick(1, 2))
     bench.control("S1.a")

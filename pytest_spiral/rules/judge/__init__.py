@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Gate, GateCard, Plan
 from pytest_spiral.model.judgement import CriterionVerdict, Debt, GateDecision, Judgement, StageDecision
@@ -23,14 +24,15 @@ _ALL_PROVEN: Final[Mapping[str, str]] = MappingProxyType({})
 _HOPEFUL: Final = (Verdict.PASS, Verdict.ENVIRONMENT_LIMITED, Verdict.INCONCLUSIVE)
 
 
-def judge(evidence: Evidence, unproven: Mapping[str, str] = _ALL_PROVEN) -> Judgement:
+def judge(evidence: Evidence, unproven: Mapping[str, str] = _ALL_PROVEN, level: Level = "E0") -> Judgement:
     """Judge everything in scope.
 
     `unproven` has criteria that the bar's selftest could not prove, or could not make to fail, each with the reason:
-    they are invalid unless something worse is known of them. Pure: the same evidence gives the same value, byte for
+    they are invalid unless something worse is known of them. `level` is the level of assurance that was proven of the
+    evidence: what a run writes of itself is judged at E0, since nobody has signed it yet. Pure: the same evidence gives the same value, byte for
     byte once written canonically, on any machine at any time.
     """
-    context = make_context(evidence)
+    context = make_context(evidence, level)
     gates = scope_of(evidence)
     verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
     verdicts = [_unproven(one, unproven[one.id]) if one.id in unproven else one for one in verdicts]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 
+from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import Evidence, InventoryItem
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.measurement import Measurement
@@ -23,7 +24,7 @@ class Context:
 
     `told` are the tests of which any record says that they prove a criterion, collected or not. `unlisted` are tests
     that a process was to run next and that the inventory does not list. `stopped` are those that were running when the
-    run was stopped, with the reason why.
+    run was stopped, with the reason why. `level` is the level of assurance that was proven of all this.
     """
 
     evidence: Evidence
@@ -41,6 +42,7 @@ class Context:
     crashed: frozenset[str]
     history: History | None
     stopped: Mapping[str, str]
+    level: Level = "E0"
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
         """What was measured for a criterion; for a control, what was measured under its fault."""
@@ -78,7 +80,7 @@ class Context:
         return not target.name or target.facts.get("clock.trusted") is True
 
 
-def make_context(evidence: Evidence) -> Context:
+def make_context(evidence: Evidence, level: Level = "E0") -> Context:
     """Index the evidence: measurements in the order in which their tests were collected, whoever wrote first."""
     measuring = {one.test for one in evidence.measurements}
     place = {item.id: at for at, item in enumerate(evidence.inventory.items) if item.id in measuring}
@@ -101,6 +103,7 @@ def make_context(evidence: Evidence) -> Context:
         crashed=frozenset(one.test for one in evidence.crashes),
         history=history_of(evidence),
         stopped={test: one.why for one in evidence.stopped for test in one.running},
+        level=level,
     )
 
 

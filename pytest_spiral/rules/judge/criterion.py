@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from pytest_spiral.model.attestation import LEVELS
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import CriterionVerdict, LimitVerdict
@@ -165,7 +166,8 @@ def _verdict(
         ran=limited or (_ran(criterion, context) if by_outcome(criterion) else bool(limits)),
     )
     shown = among_attempts(on_requirement(shown, criterion, context), criterion, context, findings)
-    return _at_fidelity(on_requirement(shown, criterion, context), criterion, context)
+    shown = _at_fidelity(on_requirement(shown, criterion, context), criterion, context)
+    return _at_level(shown, criterion, context)
 
 
 def _cause(deciding: Finding | None) -> Literal["", "environment", "hardware"]:
@@ -186,4 +188,19 @@ def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context
         reason="fidelity",
         cause="environment",
         sentence=f"pass on {where}, needs {wanted}{unseen}",
+    )
+
+
+def _at_level(shown: CriterionVerdict, criterion: Criterion, context: Context) -> CriterionVerdict:
+    """A pass for which nobody of the level asked for vouches is a condition; nothing but a pass is changed by it."""
+    wanted = criterion.assurance
+    if wanted is None or shown.verdict is not Verdict.PASS or LEVELS.index(context.level) >= LEVELS.index(wanted):
+        return shown
+    return msgspec.structs.replace(
+        shown,
+        verdict=Verdict.ENVIRONMENT_LIMITED,
+        reason="assurance",
+        cause="environment",
+        requirement=f"assurance {wanted}",
+        sentence=f"pass at {context.level}, needs assurance {wanted}",
     )

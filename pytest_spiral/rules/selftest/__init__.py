@@ -17,7 +17,7 @@ from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.selftest import controls, ends, pairs, samples, surroundings, times
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Scene
-from pytest_spiral.rules.selftest.sound import MOST_TRIED, scaled, size_of, stage, tests_of
+from pytest_spiral.rules.selftest.sound import MOST_TRIED, VOUCHED, scaled, size_of, stage, tests_of
 
 DEFECTS: Final[tuple[Defect, ...]] = (
     *samples.DEFECTS,
@@ -80,7 +80,7 @@ def prove(criterion: Criterion, plan: Plan) -> CriterionProof:
         return _untried(criterion, f"it takes more than {MOST_TRIED:,} samples to be proven")
     try:
         scene = stage(criterion, plan)
-        judgement = judge(scene.evidence)
+        judgement = judge(scene.evidence, level=VOUCHED)
     except _BROKEN as error:  # UnsoundError among them; of the others, none is expected, and none may end a run
         return CriterionProof(id=criterion.id, state="unsound", scaled=how, sentence=f"{str(error).removesuffix('.')}.")
     verdict = _verdict(judgement, criterion)
@@ -136,7 +136,7 @@ def _judged(defect: Defect, broken: Broken, criterion: Criterion) -> Miss | None
     A judge that breaks on what it should refuse has not caught it.
     """
     try:
-        judgement = judge(broken.evidence)
+        judgement = judge(broken.evidence, level=VOUCHED)
     except _BROKEN as error:
         return Miss(defect=defect.id, where=broken.where, verdict=f"{type(error).__name__}: {error}")
     verdict = _verdict(judgement, criterion)

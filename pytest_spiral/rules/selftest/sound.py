@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import BundleStart, Evidence, Inventory, InventoryItem, Scope, TargetCard
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
@@ -30,6 +31,9 @@ from pytest_spiral.rules.selftest.tails import too_many
 
 MOST_SAMPLES: Final = 100
 """A plan of more samples is made as small as this, or as small as it can still be proven: the rules are the same."""
+
+VOUCHED: Final[Level] = "E2"
+"""The level at which made-up evidence is judged: a pass that lacks a signature only would hide that it is one."""
 
 MOST_TRIED: Final = 5_000
 """A plan that takes more samples to be proven at all is not tried: it would take longer than the run."""
@@ -198,7 +202,7 @@ def _stage_control(criterion: Criterion, plan: Plan) -> Scene:
     base = _stage_plain(scaled(guarded)[0])
     for samples in _faulty(base):
         scene = under_fault(criterion, base, samples)
-        if all(one.original is Verdict.PASS for one in judge(scene.evidence).criteria):
+        if all(one.original is Verdict.PASS for one in judge(scene.evidence, level=VOUCHED).criteria):
             return scene
     raise UnsoundError(f"nothing measured under {rule.fault} was found that makes {rule.of} come out as {rule.verdict}")
 
