@@ -321,15 +321,15 @@ def passed(original):
 
 
 def all_closed(original):
-    def make_context(evidence):
-        found = original(evidence)
+    def make_context(evidence, level):
+        found = original(evidence, level)
         return dataclasses.replace(found, closed=frozenset(one.run for one in evidence.runs_opened))
 
     return make_context
 
 
 def no_crash(original):
-    return lambda evidence: dataclasses.replace(original(evidence), crashed=frozenset())
+    return lambda evidence, level: dataclasses.replace(original(evidence, level), crashed=frozenset())
 
 
 def inherited(original):
