@@ -794,7 +794,10 @@ def judge(read, records, measures, end, walls):
 
 
 def compare_verdicts(evidence, found, said, *, logged):
-    """What of the summary's verdicts is not so, and what was not checked: criterion → why."""
+    """What of the summary's verdicts is not so, and what was not checked: criterion → why.
+
+    Other attempts in a ledger count for a release; a draft is judged alone, unless its ledger does not hold.
+    """
     wrong, left, ids = [], {}, [one["id"] for one in said["criteria"]]
     if ids != list(found):
         wrong.append(f"it judges {', '.join(map(str, ids))}; in scope are {', '.join(found)}")
@@ -802,10 +805,11 @@ def compare_verdicts(evidence, found, said, *, logged):
         verdict, alone, reason, why = found.get(one["id"], ("", "", "", []))
         claimed, original = one["verdict"], one["original"]
         unproven, bar = one["reason"] == "unproven" and claimed == "invalid", evidence.criteria.get(one["id"])
-        if why or logged or unproven:
+        others = logged and (evidence.start["mode"] == "release" or one["reason"] == "history-broken")
+        if why or others or unproven:
             told = "the selftest of its bar" if unproven else "its ledger has a say"
             left[one["id"]] = ", ".join(why) or told
-            if logged and bar and bar["consecutive"] > 1:
+            if others and bar and bar["consecutive"] > 1:
                 continue  # the row of all sessions takes the place of this one's
             if claimed in WORST and verdict and WORST.index(claimed) <= WORST.index(verdict):
                 continue

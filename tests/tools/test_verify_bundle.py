@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pytest_spiral.evidence.keys import make_key, write_key
+from pytest_spiral.evidence.seal import write_manifest
+
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "verify_bundle.py"
 PART = ROOT / "tools" / "verify_verdicts.py"
@@ -172,6 +175,25 @@ def test_both_say_the_same_of_a_partial_run(tmp_path, kit_runs, ask_both):
     assert both.disagreements == {}
     assert both.outcome == "sound"
     assert both.ours["status"] == both.theirs["status"] == {"go": 1, "conditional": 1}
+
+
+def test_both_say_the_same_of_a_signed_and_registered_run(tmp_path, kit_runs, ask_both):
+    """A draft is judged alone, so that its verdicts are recomputed although a ledger has it."""
+    key = make_key()
+    write_key(tmp_path / "job.key", key)
+    arguments = (f"--spiral-key={tmp_path / 'job.key'}", f"--spiral-ledger={tmp_path / 'ledger.jsonl'}")
+    folder = kit_runs(tmp_path / "signed", *arguments)
+    assert {"ledger.jsonl", "attestation.dsse.json", "selftest.json"} <= {one.name for one in folder.iterdir()}
+    trust = f'ci@example.org namespaces="spiral-job" {key.public}'
+    both = ask_both(folder, trust)
+    assert both.disagreements == {}
+    assert both.ours == {**both.theirs, "steps": both.ours["steps"]}
+    assert (both.outcome, both.theirs["level"], both.theirs["steps"][9]) == ("sound", "E1", "held")
+    assert (both.ours["steps"][11], both.theirs["steps"][11]) == ("held", "not-checked")
+    claim(folder, lambda document: document["criteria"][0].update(verdict="fail", original="fail"))
+    Path(folder / "manifest.json").unlink()
+    write_manifest(folder)
+    assert "summary-mismatch" in ask_both(folder).theirs["codes"] & ask_both(folder).ours["codes"]
 
 
 def swap(folder, one, other):

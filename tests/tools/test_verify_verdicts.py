@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_spiral.model.entry import LedgerHead
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.statistics import judge_quantile_values, judge_rate
@@ -237,6 +238,22 @@ def test_a_control_that_did_not_fail_and_whose_test_did_is_blind(second_judge, b
     bench.criterion("S1.it", "failures(x) <= 0", samples=2).control("S1.it").measure("S1.it", "x", bench.hits(2))
     bench.ran("test_control", "S1.control", raised="assertion").under_fault("x", bench.hits(2), of="S1.it")
     found_out(second_judge, bench, "invalid")
+
+
+def test_other_attempts_in_a_ledger_can_make_a_release_worse_and_never_better(second_judge, bench):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=3).measure("S1.it", "x", bench.hits(2, 1))
+    evidence = bench.evidence()
+    place = LedgerHead(id="sha256:" + "0" * 64, seq=1, digest="sha256:" + "0" * 64)
+    registered = msgspec.structs.replace(
+        evidence, bundle=msgspec.structs.replace(evidence.bundle, mode="release", ledger=place)
+    )
+    true = judge(evidence)
+    wrong, note = second_judge(registered, true)
+    assert wrong == []
+    assert "; S1.it not checked (its ledger has a say)" in note
+    better = msgspec.structs.replace(true.criteria[0], verdict="pass")
+    wrong = second_judge(registered, msgspec.structs.replace(true, criteria=(better,)))[0]
+    assert "found pass for S1.it, expected fail: that is what its samples give" in wrong
 
 
 def test_what_the_selftest_says_of_a_bar_is_not_checked_and_no_pass_comes_of_it(second_judge, works):
