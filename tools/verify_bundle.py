@@ -123,8 +123,7 @@ def load(data, kind, *, own_form=False):  # `own_form`: the bytes must be their 
 
 
 def path_faults(path):  # reason codes of what is wrong with a path
-    parts = path.split("/")
-    device = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+    parts, device = path.split("/"), re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
     found = {"path-length": len(path) > 240 or max(map(len, parts)) > 100, "path-depth": len(parts) > 8}
     found["path-name"] = not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", part) for part in parts)
     return [code for code, wrong in {**found, "path-device": any(map(device.fullmatch, parts))}.items() if wrong]
@@ -255,7 +254,7 @@ class Check:
                     self._journal(path, head, file)
         self.end = self.heads.get("main", {}).get("end")
         for name, measure in self.measures.items():
-            ended, path = self.heads[measure["process"]]["ended"], f"samples/{name}"
+            ended, path = not (head := self.heads[measure["process"]]).get("cut") and head["ended"], f"samples/{name}"
             begun = ended or measure["ranges"] or measure["closed"]
             finished = ended and self.end and self.end["status"] == "finished" and path in self.files
             closed, missing = measure["closed"] or not finished, path not in self.files and begun
@@ -276,16 +275,17 @@ class Check:
             before, was_ended, head["n"], head["digest"] = head["digest"], head["ended"], head["n"] + 1, sha(raw)
             try:
                 line = load(raw, "Line")
-                kind, body = line["kind"], line["body"]
+                kind, body, more = line["kind"], line["body"], line["kind"] == "recovered"
                 need(kind.islower() and kind in TYPES, "record-unknown", kind)
                 conform(body, kind, kind)
             except Bad as bad:
                 self._expect(path, f"{said}: {bad.args[1]}", **{bad.args[0]: False})
                 continue
             self._expect(path, said, journal_sequence=line["n"] == head["n"], journal_chain=line["prev"] == before)
-            self._expect(path, said, journal_time=line["mono"] >= mono, journal_after_end=not was_ended)
+            self._expect(path, said, journal_time=line["mono"] >= mono, journal_after_end=more or not was_ended)
             self._expect(path, said, journal_start=first == (kind == "start"))
-            head.update(n=line["n"], ended=was_ended or kind == "end", **({"end": body} if kind == "end" else {}))
+            head |= {"end": body} if kind == "end" else {"cut": not was_ended} if more else {}
+            head.update(n=line["n"], ended=kind == "end" or (was_ended and not more))
             mono, measure = line["mono"], self.measures.get(body.get("file"))
             self.records.setdefault(kind, []).append(body)
             self.walls.setdefault(process, []).append(line["wall"])

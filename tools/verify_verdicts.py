@@ -770,6 +770,9 @@ def judge(read, records, measures, end, walls):
         advisory = guarded and one["level"] == "advisory" and guarded["level"] == "blocker"
         if guarded and (found[name][0] != "pass" if advisory else name in evidence.blind):
             found[rule["of"]] = ("invalid", found[rule["of"]][1], "control-did-not-fail", found[rule["of"]][3])
+    for name, (verdict, alone, _, why) in found.items() if evidence.of("recovered") else ():
+        if verdict in ("pass", "inapplicable", "environment-limited"):  # nobody saw how such a run would have ended
+            found[name] = ("not-run", alone, "recovered", why)
     wrong, left = compare_verdicts(evidence, found, said, logged=bool(start.get("ledger")))
     taken = {one["id"]: (one["verdict"], one["original"]) for one in said["criteria"]}
     standing = {name: taken.get(name, found[name][:2]) if name in left else found[name][:2] for name in found}

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_spiral.evidence.keys import make_key, write_key
 from pytest_spiral.evidence.seal import write_manifest
+from pytest_spiral.run.recover import recover
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "verify_bundle.py"
@@ -167,6 +168,15 @@ def test_what_is_left_to_others_reads_not_checked(forger, second):
     forger.seal()
     again = second.Check(forger.folder)
     assert (again.outcome, again.steps[10], again.found) == ("sound", check.steps[10], {})
+
+
+def test_both_say_the_same_of_a_recovered_run(bundle, ask_both):
+    dead = bundle("unsealed")
+    sibling = recover(dead).folder
+    both = ask_both(sibling)
+    assert both.disagreements == {}
+    assert both.outcome == "sound"
+    assert both.ours["status"] == both.theirs["status"] == {"go": 1, "conditional": 1}
 
 
 def test_both_say_the_same_of_a_partial_run(tmp_path, kit_runs, ask_both):
