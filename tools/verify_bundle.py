@@ -2,9 +2,8 @@
 
     python -I tools/verify_bundle.py BUNDLE [--trust allowed_signers] [--require go|conditional] [--json]
 
-Written from docs/evidence-format.md, for Python 3.11 or later. Reads only, follows no link, needs no network. What is
-left to others reads `not checked`; steps 7 to 10 are done where `verify_verdicts.py` lies beside this file. Exit status:
-0 at least what is required, 1 authentic but below it, partial or not sealed, 2 wrong use, 3 not to be trusted.
+For Python 3.11. Reads only, needs no network. Steps 7 to 10 want `verify_verdicts.py` beside it; the rest: `not checked`.
+Exit status: 0 at least what is required, 1 authentic but below it, partial or not sealed, 2 wrong use, 3 not to trust.
 """
 
 import argparse
@@ -34,7 +33,7 @@ TYPE_URIS = ["https://in-toto.io/Statement/v1", "https://pytest-spiral.readthedo
 FIELDS = """
 Manifest format:=spiral-manifest/1 files:[File]; File path bytes:i sha256
 Plan format:=spiral-plan/1 rules?:=spiral-rules/1 gates:[Gate]; Gate id stage criteria:[Criterion] planned?:b; Criterion id limits?:[Limit] level?:=blocker,advisory method?:=measure,examine samples?:i~ exposure?:s~ warm_up?:i blocks?:i confidence?:s~ confidence_reason?:s~ consecutive?:i census?:b sampling?:=closed-loop,open-loop margin?:s~ seed?:i~ requires?:s~ fidelity?:s~ assurance?:=E1,E2~ subjects?:[s] control?:Control~ tests?:[s] planned?:b; Limit text statistic:=quantile,rate,count,failures,count-rate,min,max,mean,duration,equal,all-pass measurements?:[s] quantile?:s~ comparison?:=<=,>=~ bound?:s~ unit?:s~ samples?:i~; Control of fault verdict?:=fail,invalid,inconclusive,not-run
-Bundle format:=spiral-bundle/1 run nonce opened:i mode?:=draft,release plan shard? attempt?:i target:Target scope:Scope profile:Profile argv:[s] options?:o ini?:o environment?:{s} packages?:{s} git?:o plugin?:{s} gates?:[o] require?:=conditional,go key? signer?:Signer~ ledger?:LedgerHead~; LedgerHead id seq:i digest; Signer keyid role:=spiral-job,spiral-recorder; Target name? fidelity?:L facts?:{v} faults?:[s] seed?:i; Scope stages?:[s] gates?:[s] narrowed?:[s]; Profile name facts:[Fact]; Fact name state:=present,absent,unknown kind:=hardware,environment evidence command value?:v~ unit?:s~
+Bundle format:=spiral-bundle/1 run nonce opened:i mode?:=draft,release plan shard? attempt?:i target:Target scope:Scope profile:Profile argv:[s] options?:o ini?:o environment?:{s} packages?:{s} git?:o plugin?:{s} gates?:[o] require?:=conditional,go signer?:Signer~ ledger?:LedgerHead~; LedgerHead id seq:i digest; Signer keyid role:=spiral-job,spiral-recorder; Target name? fidelity?:L facts?:{v} faults?:[s] seed?:i; Scope stages?:[s] gates?:[s] narrowed?:[s]; Profile name facts:[Fact]; Fact name state:=present,absent,unknown kind:=hardware,environment evidence command value?:v~ unit?:s~
 Inventory format:=spiral-inventory/1 items?:[Item] errors?:[s]; Item id criteria?:[s] needs?:[s] selected?:t
 Line n:i prev wall:i mono:i kind body:o; start process nonce format:=spiral-journal/1; end status?:=finished,interrupted,crashed exit_status?:i workers?:{Worker}; Worker n:i digest ended:b; test id criteria?:[s] raised?:=,assertion,error,skip,xfail,limited,blocked,lost,crash,exit,timeout phase?:=,setup,call,teardown why? needs?:[s] duration_ns?:i next?; crash process test why; stopped why running?:[s]; recovered state:=incomplete,ended torn?:{i} left?:[s] left_count?:i; target-lost subject test why; attached path name media_type bytes:i sha256 test? criteria?:[s] cut?:i quarantined?:[s]
 measure-opened file name unit test criteria:[s] run? control? planned?:i clock?:=none,monotonic,virtual resolution_ns?:i; range file offset:i bytes:i count:i sha256; measure-closed file bytes:i count:i sha256 raised?; run-opened run test criteria:[s]; run-closed run outcome:=closed,abandoned; control-opened control of fault test; control-closed control test raised?
@@ -124,8 +123,7 @@ def load(data, kind, *, own_form=False):  # `own_form`: the bytes must be their 
 
 
 def path_faults(path):  # reason codes of what is wrong with a path
-    parts = path.split("/")
-    device = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+    parts, device = path.split("/"), re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
     found = {"path-length": len(path) > 240 or max(map(len, parts)) > 100, "path-depth": len(parts) > 8}
     found["path-name"] = not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", part) for part in parts)
     return [code for code, wrong in {**found, "path-device": any(map(device.fullmatch, parts))}.items() if wrong]
@@ -256,7 +254,7 @@ class Check:
                     self._journal(path, head, file)
         self.end = self.heads.get("main", {}).get("end")
         for name, measure in self.measures.items():
-            ended, path = self.heads[measure["process"]]["ended"], f"samples/{name}"
+            ended, path = not (head := self.heads[measure["process"]]).get("cut") and head["ended"], f"samples/{name}"
             begun = ended or measure["ranges"] or measure["closed"]
             finished = ended and self.end and self.end["status"] == "finished" and path in self.files
             closed, missing = measure["closed"] or not finished, path not in self.files and begun
@@ -277,16 +275,17 @@ class Check:
             before, was_ended, head["n"], head["digest"] = head["digest"], head["ended"], head["n"] + 1, sha(raw)
             try:
                 line = load(raw, "Line")
-                kind, body = line["kind"], line["body"]
+                kind, body, more = line["kind"], line["body"], line["kind"] == "recovered"
                 need(kind.islower() and kind in TYPES, "record-unknown", kind)
                 conform(body, kind, kind)
             except Bad as bad:
                 self._expect(path, f"{said}: {bad.args[1]}", **{bad.args[0]: False})
                 continue
             self._expect(path, said, journal_sequence=line["n"] == head["n"], journal_chain=line["prev"] == before)
-            self._expect(path, said, journal_time=line["mono"] >= mono, journal_after_end=not was_ended)
+            self._expect(path, said, journal_time=line["mono"] >= mono, journal_after_end=more or not was_ended)
             self._expect(path, said, journal_start=first == (kind == "start"))
-            head.update(n=line["n"], ended=was_ended or kind == "end", **({"end": body} if kind == "end" else {}))
+            head |= {"end": body} if kind == "end" else {"cut": not was_ended} if more else {}
+            head.update(n=line["n"], ended=kind == "end" or (was_ended and not more))
             mono, measure = line["mono"], self.measures.get(body.get("file"))
             self.records.setdefault(kind, []).append(body)
             self.walls.setdefault(process, []).append(line["wall"])
@@ -425,8 +424,8 @@ class Check:
             need(len(envelope["signatures"]) == 1, "attestation-form", "not exactly one signature")
             keyid, texts = envelope["signatures"][0]["keyid"], [envelope["payload"], envelope["signatures"][0]["sig"]]
             payload, signature = (base64.b64decode(one, validate=True) for one in texts)
-            again = [base64.b64encode(one).decode() for one in (payload, signature)]
-            need(again == texts, "attestation-form", "no standard base64")
+            sound = [base64.b64encode(one).decode() for one in (payload, signature)] == texts and len(signature) == 64
+            need(sound, "attestation-form", "no standard base64, or no 64 bytes")
             need(envelope["payloadType"] == INTOTO, "attestation-type", envelope["payloadType"])
             statement = load(payload, "Statement", own_form=True)
             need([statement["_type"], statement["predicateType"]] == TYPE_URIS, "attestation-type", "the statement")
@@ -434,6 +433,7 @@ class Check:
             need(statement["subject"] == subject, "attestation-subject", "it is about another manifest")
             given = {"run": start["run"], "plan": start["plan"], "bundle": sha(self.read[NAMES[1]])}
             given |= {"profile": start["profile"]["name"], "target": start["target"]["name"]}
+            given["producer"] = {"name": "pytest-spiral", "version": start["packages"].get("pytest-spiral", "")}
             if self.end and said:
                 given |= {"status": self.end["status"], "decision": said["decision"], "rules": said["rules"]}
                 for at, part in (("gates", said["gates"]), ("stages", said["stages"]), ("verdicts", said["criteria"])):

@@ -500,7 +500,7 @@ class Evidence:
         filled = {key for key in groups if key[1]}
         stray = {one["run"] for one in self.of("run-closed")} - {one["run"] for one in self.of("run-opened")}
         strangers = {run for _, run in filled} - {run for _, run in opened}
-        if (filled or criterion["consecutive"] > 1) and strangers | stray:
+        if (filled or (groups and criterion["consecutive"] > 1)) and strangers | stray:
             yield "invalid", "run-unopened"
         measuring = {test for test, _ in filled} if criterion["consecutive"] == 1 else set()
         if any(test in measuring for test, _ in opened - filled):
@@ -520,13 +520,12 @@ class Evidence:
             yield "not-run", "collection-error"
         if not selected:
             yield "not-run", "deselected" if items else "no-tests"
-        stopped = {test for one in self.of("stopped") for test in one["running"]}
         for item in self.selected(criterion):
             records = [one for one in self.of("test") if one["id"] == item["id"]]
             if item["id"] in self.crashed:
                 yield "not-run", "crashed"
             elif not records:
-                yield "not-run", "interrupted" if item["id"] in stopped else "not-reached"
+                yield "not-run", "not-reached"
             for record in records:
                 yield from self._end(record["raised"], item, criterion)
 
@@ -773,9 +772,10 @@ def judge(read, records, measures, end, walls):
         advisory = guarded and one["level"] == "advisory" and guarded["level"] == "blocker"
         if guarded and (found[name][0] != "pass" if advisory else name in evidence.blind):
             found[rule["of"]] = ("invalid", found[rule["of"]][1], "control-did-not-fail", found[rule["of"]][3])
-    wrong, left = compare_verdicts(
-        evidence, found, said, logged=bool(start.get("ledger")) or bool(evidence.of("recovered"))
-    )
+    for name, (verdict, alone, _, why) in found.items() if evidence.of("recovered") else ():
+        if verdict in ("pass", "inapplicable", "environment-limited"):  # nobody saw how such a run would have ended
+            found[name] = ("not-run", alone, "recovered", why)
+    wrong, left = compare_verdicts(evidence, found, said, logged=bool(start.get("ledger")))
     taken = {one["id"]: (one["verdict"], one["original"]) for one in said["criteria"]}
     standing = {name: taken.get(name, found[name][:2]) if name in left else found[name][:2] for name in found}
     moved = {one["id"] for one in said["criteria"] if one["id"] in left and "bar moved" in one["qualifiers"]}
@@ -792,12 +792,17 @@ def judge(read, records, measures, end, walls):
     }
     steps = {step: ["held", note] for step, note in notes.items()}
     steps[8] = ["cannot-tell", "nothing is read here that tells of ledger, attestation and publishing"]
+    registered = "what its ledger says of it" if start.get("ledger") else "a draft that was registered in no ledger"
+    steps[11] = ["not-checked", registered]
     late = [("moment-order", "", sentence) for sentence in order(start, walls)]
     return steps, late + [("summary-mismatch", "summary.json", sentence) for sentence in wrong]
 
 
 def compare_verdicts(evidence, found, said, *, logged):
-    """What of the summary's verdicts is not so, and what was not checked: criterion → why."""
+    """What of the summary's verdicts is not so, and what was not checked: criterion → why.
+
+    Other attempts in a ledger count for a release; a draft is judged alone, unless its ledger does not hold.
+    """
     wrong, left, ids = [], {}, [one["id"] for one in said["criteria"]]
     if ids != list(found):
         wrong.append(f"it judges {', '.join(map(str, ids))}; in scope are {', '.join(found)}")
@@ -805,10 +810,11 @@ def compare_verdicts(evidence, found, said, *, logged):
         verdict, alone, reason, why = found.get(one["id"], ("", "", "", []))
         claimed, original = one["verdict"], one["original"]
         unproven, bar = one["reason"] == "unproven" and claimed == "invalid", evidence.criteria.get(one["id"])
-        if why or logged or unproven:
-            told = "the selftest of its bar" if unproven else "a ledger or a recovery has a say"
+        others = logged and (evidence.start["mode"] == "release" or one["reason"] == "history-broken")
+        if why or others or unproven:
+            told = "the selftest of its bar" if unproven else "its ledger has a say"
             left[one["id"]] = ", ".join(why) or told
-            if logged and bar and bar["consecutive"] > 1:
+            if others and bar and bar["consecutive"] > 1:
                 continue  # the row of all sessions takes the place of this one's
             if claimed in WORST and verdict and WORST.index(claimed) <= WORST.index(verdict):
                 continue

@@ -3,9 +3,11 @@
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -144,15 +146,15 @@ class Played:
         return self.summary["criteria"][0]["verdict"]
 
 
-@pytest.fixture
-def play(tmp_path):
-    """Run a test with evidence: `samples` hit or miss, `marks` stand on it, `last` is its last line."""
+@pytest.fixture(scope="session")
+def played(tmp_path_factory):
+    """Run a module with evidence, once for all who want the same run; nobody changes it."""
 
-    def run(*arguments, samples=(1, 1, 1), marks="", last="", gates=GATES, name="run", tests=TESTS):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "gates.toml").write_text(gates)
-        (folder / "test_search.py").write_text(tests.format(samples=samples, marks=marks, last=last or "pass"))
+    @cache
+    def run(arguments, text):
+        folder = tmp_path_factory.mktemp("played")
+        (folder / "gates.toml").write_text(GATES)
+        (folder / "test_search.py").write_text(text)
         command = [sys.executable, "-m", "pytest", "--spiral-evidence", "-p", "no:cacheprovider", *arguments]
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, check=False, timeout=60,
@@ -161,5 +163,16 @@ def play(tmp_path):
         found = list((folder / "reports" / "run").iterdir())
         assert len(found) == 1, done.stdout + done.stderr
         return Played(done.returncode, done.stdout + done.stderr, found[0])
+
+    return run
+
+
+@pytest.fixture
+def play(played, tmp_path):
+    """A run of one's own of a test: `samples` hit or miss, `marks` stand on it, `last` is its last line."""
+
+    def run(*arguments, samples=(1, 1, 1), marks="", last="", name="run", tests=TESTS):
+        ran = played(arguments, tests.format(samples=samples, marks=marks, last=last or "pass"))
+        return replace(ran, folder=shutil.copytree(ran.folder, tmp_path / name / ran.folder.name))
 
     return run

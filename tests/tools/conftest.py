@@ -12,7 +12,9 @@ import pytest
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
+from pytest_spiral.rules.trust import parse_trust
 from pytest_spiral.run.gate_run import summary_bytes
+from pytest_spiral.run.grounds import Grounds
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 from pytest_spiral.run.verify import verify_bundle
 
@@ -90,14 +92,17 @@ class Both:
 
 
 def both_of(folder, trust=None):
-    """Both verifiers' answers."""
-    checked, other = verify_bundle(folder), SECOND.Check(folder, trust)
+    """Both verifiers' answers, by the text of a trust root."""
+    grounds = None if trust is None else Grounds(trust=parse_trust(trust, "root"))
+    checked = verify_bundle(folder, grounds)
+    other = SECOND.Check(folder, None if trust is None else SECOND.read_trust(trust))
     ours = {
         "outcome": checked.report.outcome,
         "steps": {one.step: one.state for one in checked.report.steps},
         "codes": {one.code for one in checked.report.findings},
         "decision": str(checked.judgement.decision) if checked.judgement and checked.judgement.decision else None,
         "status": {require: checked.status(require) for require in ("go", "conditional")},
+        "level": checked.level,
     }
     theirs = {
         "outcome": other.outcome,
@@ -105,6 +110,7 @@ def both_of(folder, trust=None):
         "codes": {code for _, code, _ in other.found},
         "decision": other.decision,
         "status": {require: other.status(require) for require in ("go", "conditional")},
+        "level": other.level,
     }
     return Both(ours, theirs)
 

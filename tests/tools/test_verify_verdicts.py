@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_spiral.model.entry import LedgerHead
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.statistics import judge_quantile_values, judge_rate
@@ -154,6 +155,119 @@ def test_each_statistic_comes_out_alike(second_judge, make_bench, text, bad, sho
     agree(second_judge, bench)
 
 
+@pytest.mark.parametrize("more", [1, 2, 40])
+@pytest.mark.parametrize("text", LIMITS)
+def test_samples_that_never_came_come_out_alike(second_judge, make_bench, text, more):
+    """Announced beyond the plan: from a full plan and from a short one, good and bad."""
+    fields, samples = LIMITS[text]
+    unit = {"x) >= 2 MB": "B", "x) >= 70 %": "1"}.get(text[text.index("x") :], "")
+    for bad, short in [(0, 0), (1, 0), (4, 0), (0, 1), (1, 2)]:
+        taken = samples(Lab(make_bench(), bad, 0))
+        planned, kept = len(taken) + more, taken[: len(taken) - min(short, len(taken) - 1)]
+        for census in (False, True) if text.startswith(("failures", "max", "min")) else (False,):
+            bench = make_bench().criterion("S1.it", text, census=census, **fields)
+            bench.measure("S1.it", "x", kept, unit=unit, clock="monotonic", resolution_ns=1, planned=planned)
+            agree(second_judge, bench)
+
+
+def test_a_pass_that_lost_samples_could_undo_is_none(second_judge, bench):
+    """The control: twenty samples are good, one was announced and never came."""
+    bench.criterion("S1.it", "failures(x) <= 0", samples=20).measure("S1.it", "x", bench.hits(20), planned=21)
+    found_out(second_judge, bench, "inconclusive")
+
+
+def found_out(second_judge, bench, verdict):
+    """Both say so, and the second finds a pass that is claimed instead."""
+    agree(second_judge, bench)
+    evidence = bench.evidence()
+    true = judge(evidence)
+    assert true.criteria[0].verdict == verdict
+    claimed = msgspec.structs.replace(true.criteria[0], verdict="pass", original="pass", reason="", sentence="")
+    wrong = second_judge(evidence, msgspec.structs.replace(true, criteria=(claimed, *true.criteria[1:])))[0]
+    assert f"found pass for S1.it, expected {verdict}: that is what its samples give" in wrong
+
+
+@pytest.mark.parametrize("consecutive", [1, 2])
+@pytest.mark.parametrize("filled", [(), ("main-1",), ("main-1", "main-2"), ("main-1", "main-3"), ("", "main-1")])
+@pytest.mark.parametrize("stray", [False, True])
+def test_run_blocks_come_out_alike(second_judge, bench, consecutive, filled, stray):
+    """Two are opened: filled or not, beside one that no record opens, and one that is only closed."""
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2, consecutive=consecutive)
+    bench.ran("test_it", "S1.it").run("main-1", "S1.it").run("main-2", "S1.it")
+    for run in filled:
+        bench.measure("S1.it", "x", bench.hits(2), run=run)
+    if stray:
+        bench.run("main-9").records["runs_opened"].pop()
+    agree(second_judge, bench)
+
+
+def test_a_run_block_in_which_only_its_neighbour_was_measured_is_no_pass(second_judge, bench):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).ran("test_it", "S1.it")
+    bench.run("main-1", "S1.it").run("main-2", "S1.it").measure("S1.it", "x", bench.hits(2), run="main-1")
+    found_out(second_judge, bench, "not-run")
+
+
+def test_a_run_block_that_no_record_opens_is_no_pass(second_judge, bench):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).measure("S1.it", "x", bench.hits(2), run="main-1")
+    found_out(second_judge, bench, "invalid")
+
+
+def test_a_test_that_was_to_run_next_and_was_never_collected_leaves_no_pass(second_judge, bench):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).criterion("S1.planned", planned=True)
+    bench.ran("test_it", "S1.it", next=bench.node("test_gone")).measure("S1.it", "x", bench.hits(2))
+    found_out(second_judge, bench, "invalid")
+
+
+@pytest.mark.parametrize("state", ["present", "absent", "unknown"])
+@pytest.mark.parametrize(
+    "ends", [("limited", "limited"), ("limited", ""), ("limited", "assertion"), ("limited", "skip")]
+)
+@pytest.mark.parametrize("text", ["all-pass", "failures(x) <= 0"])
+def test_tests_that_were_kept_back_come_out_alike(second_judge, bench, state, ends, text):
+    bench.criterion("S1.it", text, samples=2, requires="audio.playback")
+    bench.fact("audio.playback", True if state == "present" else None, state=state)
+    for at, raised in enumerate(ends):
+        needs = ("audio.playback",) if raised == "limited" else ()
+        bench.ran(f"test_{at}", "S1.it", raised=raised, needs=needs)
+        if text != "all-pass" and not raised:
+            bench.measure("S1.it", "x", bench.hits(2), test=f"test_{at}")
+    agree(second_judge, bench)
+
+
+def test_a_control_that_did_not_fail_and_whose_test_did_is_blind(second_judge, bench):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).control("S1.it").measure("S1.it", "x", bench.hits(2))
+    bench.ran("test_control", "S1.control", raised="assertion").under_fault("x", bench.hits(2), of="S1.it")
+    found_out(second_judge, bench, "invalid")
+
+
+def test_other_attempts_in_a_ledger_can_make_a_release_worse_and_never_better(second_judge, bench):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=3).measure("S1.it", "x", bench.hits(2, 1))
+    evidence = bench.evidence()
+    place = LedgerHead(id="sha256:" + "0" * 64, seq=1, digest="sha256:" + "0" * 64)
+    registered = msgspec.structs.replace(
+        evidence, bundle=msgspec.structs.replace(evidence.bundle, mode="release", ledger=place)
+    )
+    true = judge(evidence)
+    wrong, note = second_judge(registered, true)
+    assert wrong == []
+    assert "; S1.it not checked (its ledger has a say)" in note
+    better = msgspec.structs.replace(true.criteria[0], verdict="pass")
+    wrong = second_judge(registered, msgspec.structs.replace(true, criteria=(better,)))[0]
+    assert "found pass for S1.it, expected fail: that is what its samples give" in wrong
+
+
+def test_what_the_selftest_says_of_a_bar_is_not_checked_and_no_pass_comes_of_it(second_judge, works):
+    evidence = works.evidence()
+    why = {"S1.works": "its limit lets a defect through"}
+    wrong, note = second_judge(evidence, judge(evidence, why))
+    assert wrong == []
+    assert "; S1.works not checked (the selftest of its bar)" in note
+    worse = msgspec.structs.replace(judge(evidence, why), decision="GO", permission=2)
+    assert second_judge(evidence, worse)[0] == [
+        "decision: found GO, expected NOT-EVALUABLE", "permission: found 2, expected 0"
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("left", "right"),
     [
@@ -210,8 +324,12 @@ def test_whole_runs_come_out_alike(second_judge, make_bench, data):
     bench.measure("S1.a", "x", bench.hits(pick(2, 3), pick(0, 0, 1)), test="test_a", closed=pick(True, True, False))
     for number in range(pick(0, 1, 3)):
         bench.run(f"main-{number}", "S1.b", outcome=pick("closed", "closed", "abandoned"))
-        bench.measure("S1.b", "y", bench.hits(pick(4, 5), pick(0, 1)), run=f"main-{number}")
-    bench.ran("test_c", "S2.c", raised=pick(*RAISED))
+        if pick(True, True, True, False):
+            run, planned = pick(f"main-{number}", f"main-{number}", f"main-{number}", "gw0-7"), pick(0, 0, 5, 7)
+            bench.measure("S1.b", "y", bench.hits(pick(4, 5), pick(0, 1)), run=run, planned=planned)
+    bench.ran("test_c", "S2.c", raised=pick(*RAISED), next=pick("", "", "", bench.node("test_gone")))
+    if pick(True, False):
+        bench.ran("test_c2", "S2.c", raised=pick(*RAISED), needs=("tool.git",))
     if pick(True, True, False):
         bench.under_fault("x", bench.hits(2, pick(0, 1)), of="S1.a", fault=pick("s.broken", "s.broken", "s.other"))
     if pick(True, False):
