@@ -75,8 +75,8 @@ def keep_all(original):
 def tolerant(original):
     """The limit's plan is what was delivered."""
 
-    def planned(criterion, limit, samples):
-        return samples
+    def planned(criterion, limit, samples, lost):
+        return samples + lost
 
     return planned
 
@@ -499,7 +499,7 @@ SWITCHES = {
     "kind-of-items": (f"{JUDGE}.limit", "items", any_items, "equal"),
     "items-loosely": (f"{JUDGE}.limit", "same", loosely, "equal"),
     "items-nearly": (f"{JUDGE}.limit", "same", nearly, "equal"),
-    "order": (f"{JUDGE}.criterion", "in_order", replaced(yes), "failures"),
+    "order": (f"{JUDGE}.criterion", "is_whole", replaced(yes), "failures"),
     "measured-twice": (f"{JUDGE}.criterion", "populations", last_wins, "failures"),
     "every-test": (f"{JUDGE}.criterion", "populations", first_population, "failures"),
     "unfed-limits": (f"{JUDGE}.criterion", "_judge_limits", uncounted, "failures"),
@@ -536,7 +536,6 @@ SWITCHES = {
     "row-of-one": (f"{STATISTICS}.consecutive", "_row_verdict", last_run_only, "row"),
     "row-best-population": (f"{JUDGE}.row", "_by_run", best_run, "row"),
     "row-unclosed": (JUDGE, "make_context", all_closed, "clean-row"),
-    "row-unopened": (f"{JUDGE}.criterion", "judge_row", inherited, "row"),
     # controls
     "guarded": (JUDGE, "_guarded", unguarded, "failures"),
     "never-blind": (JUDGE, "_is_blind", replaced(no), "failures"),
@@ -599,6 +598,14 @@ def test_switching_off_one_check_turns_the_selftest_red(monkeypatch, name):
     module, attribute, change, word = SWITCHES[name]
     switch_off(monkeypatch, module, attribute, change)
     assert prove(criterion(word), REFERENCE).state == "blind"
+
+
+def test_two_checks_that_find_the_same_defect_must_both_be_off(monkeypatch):
+    """A run that no record opens is told by its block, and missing in its row."""
+    switch_off(monkeypatch, f"{JUDGE}.criterion", "judge_blocks", findings_without("run-unopened"))
+    assert prove(criterion("row"), REFERENCE).state == "proven"
+    switch_off(monkeypatch, f"{JUDGE}.criterion", "judge_row", inherited)
+    assert prove(criterion("row"), REFERENCE).state == "blind"
 
 
 @pytest.mark.parametrize("word", [one.word for one in REFERENCE.criteria()])
