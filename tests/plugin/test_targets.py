@@ -166,6 +166,6 @@ def test_a_target_without_evidence_is_started_and_stopped_too(lab):
     gate(lab, "latency")
     lab.test(
         asking("latency")
-        + "\ndef test_children():\n    import psutil\n    assert [one.name() for one in psutil.Process().children()] == ['cat']\n"
+        + "\ndef test_children():\n    import psutil\n    names = [one.name() for one in psutil.Process().children()]\n    assert names.count('cat') == 1\n"
     )
     assert lab.run(FAKE, evidence=False).outcomes == {"passed": 2}
