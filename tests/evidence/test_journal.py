@@ -173,13 +173,16 @@ def test_a_forked_child_never_writes(run, journal):
 
 def test_a_forked_child_that_lives_on_does_not_hold_the_lock(run, journal):
     reading, writing = os.pipe()
+    alive, living = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(writing)
+        os.write(living, b"!")
         os.read(reading, 1)  # until the parent has looked
         os._exit(0)
     os.close(reading)
     try:
+        os.read(alive, 1)  # the child is past its fork
         journal.close(record.End())
         with (run.folder / "journal/main.jsonl").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -183,7 +183,7 @@ def test_a_record_that_would_not_read_back_is_not_written(wrong: dict[str, Any])
 
 
 @pytest.mark.parametrize(
-    "answer", [float("nan"), float("inf"), 2**60, {1: 2}, object(), {"a": [float("-inf")]}], ids=repr
+    "answer", [float("nan"), float("inf"), 2**60, {1: 2}, Ellipsis, {"a": [float("-inf")]}], ids=repr
 )
 def test_an_answer_that_json_does_not_have_is_not_written(answer):
     seen = record.SubjectSeen(
