@@ -10,7 +10,7 @@ import pytest
 from pytest_spiral.errors import ExchangeError
 
 BLOCKS = 20
-EVERY_MS = 6.0
+EVERY_MS = 5.5
 
 
 @pytest.mark.criterion("B1.retrieval-latency", "B1.query-failures")
