@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_spiral.cli.bundles import add_bundle, bundle_of
 from pytest_spiral.cli.command import Answer, Command, Span, styled, terminal_width
+from pytest_spiral.cli.grounds import add_grounds, grounds_of
 
 if TYPE_CHECKING:
     from pytest_spiral.run.countersign import Countersigned
@@ -20,29 +21,16 @@ _WORDS = {
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     add_bundle(parser)
     parser.add_argument("--key", type=Path, metavar="FILE", required=True, help="the recorder's private key")
-    parser.add_argument(
-        "--trust", type=Path, metavar="FILE", required=True, help="the trust root: an OpenSSH allowed_signers file"
-    )
-    parser.add_argument("--expect", type=Path, metavar="FILE", help="a TOML file that says what is expected of it")
-    parser.add_argument(
-        "--ledger", type=Path, metavar="FILE",
-        help="a ledger, or a line that `spiral ledger head` printed, that did not come with the bundle",
-    )  # fmt: skip
+    add_grounds(parser, trust_required=True)
 
 
 def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.run.countersign import countersign
-    from pytest_spiral.run.grounds import Grounds, load_expectation, load_trust
-    from pytest_spiral.run.registered import load_kept
     from pytest_spiral.run.signing import load_run_key
 
     folder = bundle_of(options.bundle)
-    grounds = Grounds(
-        expectation=load_expectation(options.expect, folder) if options.expect else None,
-        kept=load_kept(options.ledger, folder) if options.ledger else None,
-    )
-    trust = load_trust(options.trust, folder)
-    return _told(countersign(folder, lambda: load_run_key(options.key, folder), trust, grounds), folder)
+    grounds = grounds_of(options, folder)
+    return _told(countersign(folder, lambda: load_run_key(options.key, folder), grounds), folder)
 
 
 def _told(done: "Countersigned", folder: Path) -> Answer:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_spiral.cli.command import Answer, Command, plain, styled, terminal_width
-from pytest_spiral.cli.ledgers import add_ledger, entries_of, ledger_of
+from pytest_spiral.cli.ledgers import add_ledger, chain_of, entries_of, ledger_of
 from pytest_spiral.errors import UseError
 
 if TYPE_CHECKING:
@@ -46,11 +46,12 @@ def _show(options: argparse.Namespace) -> Answer:
 
 
 def _head(options: argparse.Namespace) -> Answer:
-    from pytest_spiral.rules.entries import head_of, read_entries, render_head
+    from pytest_spiral.rules.entries import head_of, render_head, with_branches
 
-    ledger = ledger_of(options.ledger)
-    entries_of(ledger)
-    return plain(render_head(head_of(read_entries(ledger.lines()))))
+    chain = chain_of(ledger_of(options.ledger))
+    for _ in with_branches(chain):
+        pass  # raises where a branch does not hold: no head is given of such a ledger
+    return plain(render_head(head_of(chain)))
 
 
 def _fsck(options: argparse.Namespace) -> Answer:

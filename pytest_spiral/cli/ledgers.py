@@ -31,11 +31,18 @@ def ledger_of(where: str, *, forced: bool = False) -> "Store":
 
 def entries_of(ledger: "Store") -> "list[Entry]":
     """Everything that counts in a ledger; UseError where there is none, UntrustedError where it does not hold."""
-    from pytest_spiral.rules.entries import read_entries, with_branches
+    from pytest_spiral.rules.entries import with_branches
+
+    return list(with_branches(chain_of(ledger)))
+
+
+def chain_of(ledger: "Store") -> "list[Entry]":
+    """The ledger's own entries, without those of branches; raises as `entries_of`, but for branches."""
+    from pytest_spiral.rules.entries import read_entries
 
     lines = list(ledger.lines())
     if not lines:
         raise UseError(
             f"there is no ledger at {ledger.name}. Remedy: pytest --spiral-evidence --spiral-ledger={ledger.name}."
         )
-    return list(with_branches(read_entries(lines)))
+    return list(read_entries(lines))

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-from pathlib import Path
 
 from pytest_spiral.cli.bundles import add_bundle, bundle_of
 from pytest_spiral.cli.command import Answer, Command, plain, styled, terminal_width
+from pytest_spiral.cli.grounds import add_grounds, grounds_of
 from pytest_spiral.errors import UseError
 
 
@@ -14,12 +14,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--require", choices=("go", "conditional"), default="conditional", help="the least decision that exits 0"
     )
-    parser.add_argument("--trust", type=Path, metavar="FILE", help="the trust root: an OpenSSH allowed_signers file")
-    parser.add_argument("--expect", type=Path, metavar="FILE", help="a TOML file that says what is expected of it")
-    parser.add_argument(
-        "--ledger", type=Path, metavar="FILE",
-        help="a ledger, or a line that `spiral ledger head` printed, that did not come with the bundle",
-    )  # fmt: skip
+    add_grounds(parser)
     parser.add_argument("--json", action="store_true", help="say it as one JSON object")
     limits = parser.add_argument_group("limits", "Read more than the format allows by default, never less.")
     for name, least in _limits().items():
@@ -38,8 +33,6 @@ def _limits() -> dict[str, int]:
 def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.verification import render_proven, render_standing, render_verification
     from pytest_spiral.rules.integrity import Limits
-    from pytest_spiral.run.grounds import Grounds, load_expectation, load_trust
-    from pytest_spiral.run.registered import load_kept
     from pytest_spiral.run.verify import verify_bundle
 
     folder = bundle_of(options.bundle)
@@ -47,13 +40,7 @@ def _run(options: argparse.Namespace) -> Answer:
     for name, least in _limits().items():
         if raised[name] < least:
             raise UseError(f"--limits-{name.replace('_', '-')} is {raised[name]}; it can only be raised, from {least}.")
-    grounds = Grounds(
-        trust=load_trust(options.trust, folder) if options.trust else None,
-        expectation=load_expectation(options.expect, folder) if options.expect else None,
-        limits=Limits(**raised),
-        kept=load_kept(options.ledger, folder) if options.ledger else None,
-    )
-    checked = verify_bundle(folder, grounds)
+    checked = verify_bundle(folder, grounds_of(options, folder, Limits(**raised)))
     status = checked.status(options.require)
     if options.json:
         return plain(json.dumps(checked.as_json(options.require), indent=2, sort_keys=True), status=status)

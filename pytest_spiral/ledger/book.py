@@ -6,16 +6,17 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pytest_spiral.errors import EvidenceError, UseError
 from pytest_spiral.ledger.filesystem import MOUNTS, unproven
-from pytest_spiral.ledger.store import Wall, compose
+from pytest_spiral.ledger.store import Wall, compose, find_entry
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry, Noted
 from pytest_spiral.rules.canonical import digest
-from pytest_spiral.rules.entries import LINE_LIMIT, encode_ending, parse_entry
+from pytest_spiral.rules.entries import LINE_LIMIT, encode_ending
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
 _REMEDIES: Final = {
@@ -106,9 +107,9 @@ class Book:
         end = size - len(torn)
         notes = [Noted(what="torn", bytes=len(torn), sha256=digest(torn))] if torn else []
         with _mapped(fd, end) as data:
-            if doubt and _find(data, encode_ending(Noted(what="unproven-locks", detail=doubt))) is None:
+            if doubt and find_entry(data, encode_ending(Noted(what="unproven-locks", detail=doubt))) is None:
                 notes.append(Noted(what="unproven-locks", detail=doubt))
-            written = compose(last, records, lambda needle: _find(data, needle), self._wall, notes)
+            written = compose(last, records, partial(find_entry, data), self._wall, notes)
         if torn:
             os.ftruncate(fd, end)
         try:
@@ -164,14 +165,6 @@ def _mapped(fd: int, size: int) -> Iterator[mmap.mmap | bytes]:
         return
     with mmap.mmap(fd, size, access=mmap.ACCESS_READ) as data:
         yield data
-
-
-def _find(data: mmap.mmap | bytes, needle: bytes) -> Entry | None:
-    at = data.find(needle)
-    if at < 0:
-        return None
-    end = at + len(needle)
-    return parse_entry(data[data.rfind(b"\n", 0, end - 1) + 1 : end])
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pytest_spiral.errors import EvidenceError, UntrustedError, UseError
-from pytest_spiral.ledger.store import Wall, compose
+from pytest_spiral.ledger.store import Wall, compose, find_entry
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry
-from pytest_spiral.rules.entries import lines_of, parse_entry
+from pytest_spiral.rules.entries import lines_of
 from pytest_spiral.rules.integrity import shown
 
 PER_FILE: Final = 256
@@ -76,7 +76,7 @@ class GitLedger:
             data = b"".join(files.values())
             lines = lines_of(data)
             _check_whole(lines)
-            written = compose(lines[-1] if lines else None, records, partial(_find, data), self._wall)
+            written = compose(lines[-1] if lines else None, records, partial(find_entry, data), self._wall)
             if not written.data:
                 return written.entries
             problem = self._publish(tip, self._commit(tip, files, lines_of(written.data)))
@@ -176,11 +176,6 @@ class GitLedger:
 
 def _file_name(number: int) -> str:
     return f"{number:08}.jsonl"
-
-
-def _find(data: bytes, ending: bytes) -> Entry | None:
-    at = data.find(ending)
-    return None if at < 0 else parse_entry(data[data.rfind(b"\n", 0, at) + 1 : at + len(ending)])
 
 
 def _check_whole(lines: list[bytes]) -> None:

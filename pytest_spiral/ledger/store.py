@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from mmap import mmap
 from typing import NamedTuple, Protocol
 
 from pytest_spiral.errors import UntrustedError
@@ -69,6 +70,14 @@ def compose(
             fresh[needle] = add(record)
         entries.append(there if there is not None else fresh[needle])
     return Written(b"".join(lines), tuple(entries))
+
+
+def find_entry(data: bytes | mmap, ending: bytes) -> Entry | None:
+    """The first entry in a ledger's bytes whose line ends so (`encode_ending`); None where there is none."""
+    at = data.find(ending)
+    if at < 0:
+        return None
+    return parse_entry(data[data.rfind(b"\n", 0, at) + 1 : at + len(ending)])
 
 
 def _parsed(raw: bytes) -> Entry:

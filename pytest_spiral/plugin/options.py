@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from pytest_spiral.rules.gate_files import GATE_FILES
+
 GROUP = "spiral"
 TITLE = "release evidence (pytest-spiral)"
-DEFAULT_FILES = ["gates.toml", "suites/*/gates.toml"]
 _KEPT_ENVIRONMENT = (
     "CI", "GITHUB_ACTIONS", "GITHUB_RUN_ID", "GITHUB_SHA", "GITHUB_REF", "RUNNER_OS", "LANG", "LC_ALL", "TZ",
     "PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTHONSAFEPATH",
@@ -87,7 +88,7 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
 )  # fmt: skip
 
 _INI: tuple[tuple[str, str, Any, str], ...] = (
-    ("spiral_gate_files", "args", DEFAULT_FILES, "Globs, relative to the root folder, that find the gates files."),
+    ("spiral_gate_files", "args", list(GATE_FILES), "Globs, relative to the root folder, that find the gates files."),
     ("spiral_target", "string", "", "Default of --spiral-target."),
     ("spiral_require", "string", "", "Default of --spiral-require: go or conditional."),
     ("spiral_ledger", "string", "", "Default of --spiral-ledger, relative to the root folder."),

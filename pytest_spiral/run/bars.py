@@ -10,9 +10,8 @@ from pytest_spiral.model.entry import AttemptOpened, Entry
 from pytest_spiral.model.gate import Criterion, Plan
 from pytest_spiral.rules.bar import Course, Move, bars_of, in_order, what_moved
 from pytest_spiral.rules.canonical import digest
+from pytest_spiral.rules.gate_files import GATE_FILES
 from pytest_spiral.run.gates import load_gate_files, make_plan
-
-PATTERNS = ("gates.toml", "suites/*/gates.toml")
 
 
 class Bars(NamedTuple):
@@ -29,7 +28,7 @@ def moved_bars(root: Path, reports: Path, entries: Iterable[Entry]) -> Bars:
     How a bar moved is told where a bundle under `reports` still has the plan; else only that it moved. Criteria that
     no release run has registered are counted and are no move. Raises UseError for gates files that cannot be read.
     """
-    plan = make_plan(load_gate_files(root, PATTERNS), (), ())
+    plan = make_plan(load_gate_files(root, GATE_FILES), (), ())
     last = _last_registered(entries)
     bars = bars_of(plan)
     moved = {name: opened for name, opened in last.items() if bars.get(name) != opened.criteria[name]}

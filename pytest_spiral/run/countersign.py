@@ -28,7 +28,7 @@ class Countersigned:
     keyid: str
 
 
-def countersign(folder: Path, load: Callable[[], SigningKey], trust: TrustRoot, grounds: Grounds) -> Countersigned:
+def countersign(folder: Path, load: Callable[[], SigningKey], grounds: Grounds) -> Countersigned:
     """Verify a bundle, then replace its attestation by one of the recorder's; no other file is changed.
 
     `outcome` is `signed`, `signed-before` for the same key, or `refused` where the bundle is not sealed or not to be
@@ -37,24 +37,25 @@ def countersign(folder: Path, load: Callable[[], SigningKey], trust: TrustRoot, 
     are signed as what they are. An expected level up to E2 is held against the outcome, not against what comes in. The
     key is loaded when the bundle was found good.
 
-    Raises UseError for a key that is no recorder's, or a bundle that another recorder has signed, and EvidenceError
-    where the key stands in the bundle, or the disk fails.
+    Raises UseError without a trust root, for a key that is no recorder's, or a bundle that another recorder has
+    signed, and EvidenceError where the key stands in the bundle, or the disk fails.
     """
-    whole = replace(grounds, trust=trust)
-    checked = verify_bundle(folder, _without_level(whole))
+    if grounds.trust is None:
+        raise UseError("Nobody is trusted to have signed the bundle. Remedy: give the trust root.")
+    checked = verify_bundle(folder, _without_level(grounds))
     statement = checked.statement
     if checked.report.outcome != "sound" or statement is None or checked.signed == "none":
         return Countersigned(checked, "refused", "")
     key = load()
-    _refuse_others(trust, key, checked)
+    _refuse_others(grounds.trust, key, checked)
     refuse_copies(folder, key, grounds.limits)
     if checked.signed == "recorder":
         if checked.keyid != key.keyid or statement.predicate.isolation != "countersign":
             raise UseError(f"{folder} is signed by the recorder {checked.keyid} already: there is nothing to add.")
-        return Countersigned(verify_bundle(folder, whole), "signed-before", key.keyid)
+        return Countersigned(verify_bundle(folder, grounds), "signed-before", key.keyid)
     predicate = msgspec.structs.replace(statement.predicate, isolation="countersign")
     replace_attestation(folder, msgspec.structs.replace(statement, predicate=predicate), key)
-    return Countersigned(verify_bundle(folder, whole), "signed", key.keyid)
+    return Countersigned(verify_bundle(folder, grounds), "signed", key.keyid)
 
 
 def _without_level(grounds: Grounds) -> Grounds:

@@ -8,11 +8,10 @@ from pytest_spiral.model.profile import Fact
 from pytest_spiral.profiles.probe import detect, probe
 from pytest_spiral.render.doctor import Need
 from pytest_spiral.rules.facts import stated_facts
+from pytest_spiral.rules.gate_files import GATE_FILES
 from pytest_spiral.rules.requirements import evaluate, parse_requirement
 from pytest_spiral.run.gates import load_gate_files
 from pytest_spiral.run.target import describe_target
-
-PATTERNS = ("gates.toml", "suites/*/gates.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Examination:
 
 def examine(root: Path, target: str) -> Examination:
     """Probe this machine and hold every criterion under `root` against it; raises UseError."""
-    files = load_gate_files(root, PATTERNS)
+    files = load_gate_files(root, GATE_FILES)
     card = describe_target(target, (), 1)
     known = {fact.name: fact for fact in detect().facts} | stated_facts(card)
     needs = []

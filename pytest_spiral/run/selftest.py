@@ -14,12 +14,11 @@ from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.selftest import Certificate
 from pytest_spiral.rules.canonical import canonical_bytes
+from pytest_spiral.rules.gate_files import GATE_FILES
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.selftest import selftest
 from pytest_spiral.rules.selftest.reference import REFERENCE
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
-
-_PATTERNS = ("gates.toml", "suites/*/gates.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def unproven_of(certificate: Certificate) -> Mapping[str, str]:
 
 def try_bar(root: Path, selector: str) -> Tried:
     """Try the criteria under `root` that a selector names (empty: all), and the judge itself; raises UseError."""
-    files = load_gate_files(root, _PATTERNS)
+    files = load_gate_files(root, GATE_FILES)
     if not files:
         raise UseError(f"no gates file is found under {root}. Remedy: run `spiral init`, or name its folder by --root.")
     plan = make_plan(files, (), ())

@@ -47,7 +47,8 @@ class Checked:
     `signed` is what was proven against a trust root; the judgement says the same. `standing` is the judgement among all
     attempts that a kept ledger has, later ones too; None without such a ledger. `proven` is the
     judgement at the level that was proven: a sealed one is always at E0, since it is written before anybody signs. None
-    where that is the same. `attested` is what step 4 read, `times` the run's first and last moment, `position` that of its seal in a ledger.
+    where that is the same. `attested` is what step 4 read, `times` the run's first and last moment, `position` that of its seal
+    in a ledger.
     """
 
     report: Report

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Gate, GateCard, Plan
@@ -14,6 +12,7 @@ from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.rules.combine import Standing, combine, combine_stage
 from pytest_spiral.rules.judge.context import make_context
 from pytest_spiral.rules.judge.criterion import judge_criterion
+from pytest_spiral.rules.judge.finding import Finding, overruled
 from pytest_spiral.rules.judge.recovery import demote_recovered, recovery_words
 from pytest_spiral.rules.statistics import WORST_FIRST, Qualifier
 
@@ -115,29 +114,16 @@ def _is_blind(control: CriterionVerdict, guarded: CriterionVerdict) -> bool:
 
 
 def _invalid(one: CriterionVerdict, control: CriterionVerdict) -> CriterionVerdict:
-    return msgspec.structs.replace(
-        one,
-        verdict=Verdict.INVALID,
-        reason="control-did-not-fail",
-        sentence=f"its control {control.id} did not fail, so this check could not have failed: {control.sentence}",
-        requirement="",
-        cause="",
-    )
+    sentence = f"its control {control.id} did not fail, so this check could not have failed: {control.sentence}"
+    return overruled(one, Finding(Verdict.INVALID, "control-did-not-fail", sentence))
 
 
 def _unproven(one: CriterionVerdict, why: str) -> CriterionVerdict:
     """A check that no evidence can pass, or that lets a defect through, proves nothing."""
     if one.verdict not in _HOPEFUL:
         return one
-    return msgspec.structs.replace(
-        one,
-        verdict=Verdict.INVALID,
-        original=Verdict.INVALID,
-        reason="unproven",
-        sentence=f"the selftest of its bar does not hold: {why}",
-        requirement="",
-        cause="",
-    )
+    sentence = f"the selftest of its bar does not hold: {why}"
+    return overruled(one, Finding(Verdict.INVALID, "unproven", sentence), original=True)
 
 
 def _blockers(gate: Gate, verdicts: Iterable[CriterionVerdict]) -> list[CriterionVerdict]:

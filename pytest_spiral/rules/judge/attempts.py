@@ -12,7 +12,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.attempts import Campaign, campaign_of, disagree, stand, stand_in_row, worst_run
 from pytest_spiral.rules.history import History
 from pytest_spiral.rules.judge.context import Context
-from pytest_spiral.rules.judge.finding import Finding, worst
+from pytest_spiral.rules.judge.finding import Finding, overruled, worst
 from pytest_spiral.rules.judge.limit import confidence_of
 from pytest_spiral.rules.judge.needs import judge_needs
 from pytest_spiral.rules.statistics import Qualifier
@@ -44,26 +44,13 @@ def among_attempts(
     standing = stand(criterion, worst_run(own), campaign)
     if standing is None:
         return shown
-    return msgspec.structs.replace(
-        shown,
-        verdict=standing.verdict,
-        reason=str(standing.reason),
-        sentence=standing.sentence,
-        requirement="",
-        cause="",
-    )
+    return overruled(shown, Finding(standing.verdict, str(standing.reason), standing.sentence))
 
 
 def _broken(shown: CriterionVerdict, history: History) -> CriterionVerdict:
     told = "; ".join(f"{code}: {sentence}" for code, sentence in history.faults) or "this run is not in it."
-    return msgspec.structs.replace(
-        shown,
-        verdict=Verdict.INVALID,
-        original=Verdict.INVALID,
-        reason="history-broken",
-        sentence=f"its ledger does not hold: {told}",
-        requirement="",
-        cause="",
+    return overruled(
+        shown, Finding(Verdict.INVALID, "history-broken", f"its ledger does not hold: {told}"), original=True
     )
 
 

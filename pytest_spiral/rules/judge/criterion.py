@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-import msgspec
-
 from pytest_spiral.model.attestation import LEVELS
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Limit
@@ -13,7 +11,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.judge.attempts import among_attempts
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.control import judge_control
-from pytest_spiral.rules.judge.finding import Finding, worst
+from pytest_spiral.rules.judge.finding import Finding, overruled, worst
 from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.needs import on_requirement
 from pytest_spiral.rules.judge.population import PopulationError, is_whole, populations
@@ -182,13 +180,9 @@ def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context
         return shown
     where = target.name or "no target"
     unseen = f", which nothing shows {where} to be" if target.fidelity.rank >= wanted.rank else ""
-    return msgspec.structs.replace(
-        shown,
-        verdict=Verdict.ENVIRONMENT_LIMITED,
-        reason="fidelity",
-        cause="environment",
-        sentence=f"pass on {where}, needs {wanted}{unseen}",
-    )
+    sentence = f"pass on {where}, needs {wanted}{unseen}"
+    limited = Finding(Verdict.ENVIRONMENT_LIMITED, "fidelity", sentence, shown.requirement, "environment")
+    return overruled(shown, limited)
 
 
 def _at_level(shown: CriterionVerdict, criterion: Criterion, context: Context) -> CriterionVerdict:
@@ -196,11 +190,5 @@ def _at_level(shown: CriterionVerdict, criterion: Criterion, context: Context) -
     wanted = criterion.assurance
     if wanted is None or shown.verdict is not Verdict.PASS or LEVELS.index(context.level) >= LEVELS.index(wanted):
         return shown
-    return msgspec.structs.replace(
-        shown,
-        verdict=Verdict.ENVIRONMENT_LIMITED,
-        reason="assurance",
-        cause="environment",
-        requirement=f"assurance {wanted}",
-        sentence=f"pass at {context.level}, needs assurance {wanted}",
-    )
+    sentence, need = f"pass at {context.level}, needs assurance {wanted}", f"assurance {wanted}"
+    return overruled(shown, Finding(Verdict.ENVIRONMENT_LIMITED, "assurance", sentence, need, "environment"))

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
+
+from pytest_spiral.model.judgement import CriterionVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics import WORST_FIRST
 
@@ -21,3 +24,19 @@ class Finding:
 def worst(findings: list[Finding]) -> Finding | None:
     """The finding that counts: the first of the worst verdict; None of none."""
     return min(findings, key=lambda one: WORST_FIRST.index(one.verdict), default=None)
+
+
+def overruled(shown: CriterionVerdict, by: Finding, *, original: bool = False) -> CriterionVerdict:
+    """The verdict with a finding in the place of its own; figures and tests stay, and so does what it was originally.
+
+    `original`: there is nothing beneath it that could be told apart.
+    """
+    return msgspec.structs.replace(
+        shown,
+        verdict=by.verdict,
+        original=by.verdict if original else shown.original,
+        reason=by.reason,
+        sentence=by.sentence,
+        requirement=by.requirement,
+        cause=by.cause,
+    )

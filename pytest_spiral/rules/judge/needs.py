@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from pytest_spiral.model.evidence import InventoryItem
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.judgement import CriterionVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.judge.context import Context
-from pytest_spiral.rules.judge.finding import Finding
+from pytest_spiral.rules.judge.finding import Finding, overruled
 from pytest_spiral.rules.requirements import RequirementError, evaluate, parse_requirement
 
 
@@ -60,12 +58,4 @@ def on_requirement(shown: CriterionVerdict, criterion: Criterion, context: Conte
     found = judge_needs([criterion.requires], context)
     if found is None:
         return shown
-    return msgspec.structs.replace(
-        shown,
-        verdict=found.verdict,
-        original=found.verdict,
-        reason=found.reason,
-        sentence=found.sentence,
-        requirement=found.requirement,
-        cause=found.cause,
-    )
+    return overruled(shown, found, original=True)

@@ -1,10 +1,9 @@
 """A run that was killed and recovered: what it measured is shown, and none of it gives a permission."""
 
-import msgspec
-
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.judgement import CriterionVerdict
 from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.judge.finding import Finding, overruled
 
 _PERMITTING = frozenset({Verdict.PASS, Verdict.INAPPLICABLE, Verdict.ENVIRONMENT_LIMITED})
 
@@ -21,14 +20,8 @@ def demote_recovered(verdicts: list[CriterionVerdict], evidence: Evidence) -> li
 
 
 def _demoted(one: CriterionVerdict) -> CriterionVerdict:
-    return msgspec.structs.replace(
-        one,
-        verdict=Verdict.NOT_RUN,
-        reason="recovered",
-        sentence=f"{one.original} by what was recovered; the run was killed, so it decides nothing",
-        requirement="",
-        cause="",
-    )
+    sentence = f"{one.original} by what was recovered; the run was killed, so it decides nothing"
+    return overruled(one, Finding(Verdict.NOT_RUN, "recovered", sentence))
 
 
 def recovery_words(evidence: Evidence) -> str:
