@@ -74,6 +74,8 @@ class Shown:
         reporter: Any = self._config.pluginmanager.getplugin("terminalreporter")
         if self._tee is not None and reporter is not None and reporter._tw._file is self._tee:  # noqa: SLF001
             reporter._tw._file = self._tee.file  # noqa: SLF001
+        if self._tee is not None:
+            self._tee.let_go()
 
     def keep(self, text: str) -> None:
         """Keep what pytest shows."""
@@ -108,6 +110,14 @@ class Tee:
                 self.file.flush()
             except BrokenPipeError:
                 self._gone = True
+
+    def let_go(self) -> None:
+        """Give up what a reader that went away never took, so that the flush at pytest's very end does not fail of it."""
+        if self._gone:
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, self.file.fileno())
+            os.close(devnull)
+            self.file.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.file, name)
