@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Tests that hear, time or kill real processes have the machine to themselves; all others share its cores.
+ALONE := tests/suites tests/sandbox tests/faults
 
 .DEFAULT_GOAL := gate
 .PHONY: gate test faults lint check-python clean
@@ -17,7 +19,8 @@ test: $(READY) ## linters, types, layers, then every test with branch coverage
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest tests
+	$(BIN)/coverage run -m pytest tests $(ALONE:%=--ignore=%) -n auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/coverage run -m pytest $(ALONE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 
