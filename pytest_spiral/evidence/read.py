@@ -108,6 +108,7 @@ class Gathering:
             closed=measure.closed is not None,
             count=measure.closed.count if measure.closed is not None else None,
             raised=measure.closed.raised if measure.closed is not None else "",
+            transports=measure.closed.transports if measure.closed is not None else (),
         )
 
 

@@ -51,7 +51,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Measurement(Value, frozen=True, kw_only=True):
     """A measurement as it is judged: where it was taken, and all its samples in order.
 
-    `count` is how many samples its closing record told of; None where it was never closed.
+    `count` is how many samples its closing record told of; None where it was never closed. `transports` are those
+    over which the target was called meanwhile.
     """
 
     file: str
@@ -68,3 +69,4 @@ class Measurement(Value, frozen=True, kw_only=True):
     closed: bool = True
     count: int | None = None
     raised: str = ""
+    transports: tuple[str, ...] = ()

@@ -97,13 +97,17 @@ class Range(Value, frozen=True, kw_only=True):
 
 
 class MeasureClosed(Value, frozen=True, kw_only=True):
-    """A measurement ended. `raised` is empty, or says that an exception left its block."""
+    """A measurement ended. `raised` is empty, or says that an exception left its block.
+
+    `transports` names those over which the target was called while it was open, as they were seen, sorted.
+    """
 
     file: str
     bytes: int
     count: int
     sha256: str
     raised: str = ""
+    transports: tuple[str, ...] = ()
 
 
 class RunOpened(Value, frozen=True, kw_only=True):

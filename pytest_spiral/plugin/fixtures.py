@@ -153,6 +153,7 @@ def spiral(request: pytest.FixtureRequest) -> Spiral:
         keeper=process.keeper,
         process=process.name,
         number=process.number,
+        calls=process.calls,
     )
     return Spiral(process, recorder)
 

@@ -113,13 +113,13 @@ def criterion_result(
     """Make the result of a criterion: times in milliseconds since 1970, from the evidence.
 
     Equal runs give equal bytes: the uuid follows from the run's nonce and the criterion's id. The history id
-    follows from criterion, target and profile, so that a trend never mixes machines.
+    follows from criterion, target, profile and transport, so that a trend never mixes machines.
     """
     identity = _uuid(page, verdict.id)
     pictures, attached = _attachments(verdict, page)
     result = {
         "uuid": identity,
-        "historyId": _digest(verdict.id, page.judgement.target, page.start.profile.name),
+        "historyId": _digest(verdict.id, page.judgement.target, page.start.profile.name, transport),
         "testCaseId": _digest(verdict.id),
         "name": allure(": ".join(part for part in (verdict.id, page.found.criterion(verdict.id).promise) if part)),
         "fullName": allure(verdict.id),

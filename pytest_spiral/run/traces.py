@@ -1,6 +1,7 @@
 """Recorded exchanges, kept until the process ends: the first of each service and transport, and how many more."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,17 +21,24 @@ class Traces:
         self._kept: dict[tuple[str, str], list[Any]] = {}
         self._bytes: dict[tuple[str, str], int] = {}
         self._left_out: dict[tuple[str, str], int] = {}
+        self._calls: Counter[str] = Counter()
 
     def keep(self, service: str, transport: str, exchange: Exchange) -> None:
         """Keep an exchange, or count it."""
         key = (service, transport)
         with self._lock:
+            self._calls[transport] += 1
             kept = self._kept.setdefault(key, [])
             if len(kept) >= MOST_EXCHANGES or self._bytes.get(key, 0) >= MOST_BYTES:
                 self._left_out[key] = self._left_out.get(key, 0) + 1
                 return
             self._bytes[key] = self._bytes.get(key, 0) + len(msgspec.json.encode(exchange))
             kept.append(msgspec.to_builtins(exchange))
+
+    def calls(self) -> dict[str, int]:
+        """How many exchanges there were so far, by transport."""
+        with self._lock:
+            return dict(self._calls)
 
     def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(service, transport, the trace file's content), sorted."""
