@@ -185,7 +185,7 @@ HEALTH = Request(operation="health", payload={"service": "operator_api"}, deadli
 def ask(transport):
     with pytest.raises(ExchangeError) as refused:  # a call without a credential is a call
         transport.exchange(HEALTH)
-    return refused.value.code == "UNAUTHENTICATED"
+    return refused.value.code == "unauthenticated"
 
 @pytest.mark.criterion("S1.latency")
 def test_a(spiral, grpc_transport):
