@@ -93,6 +93,14 @@ def test_nothing_but_a_pass_is_passed(stage_b, verdict):
     assert labels_of(result_of(run, "B1.recall"))["outcome"] == [verdict.value]
 
 
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_what_is_advisory_and_left_open_is_not_red(stage_b, verdict):
+    for level in ("blocker", "advisory"):
+        run = stage_b.but("B1.recall", verdict=verdict, level=level)
+        open_and_harmless = level == "advisory" and verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
+        assert result_of(run, "B1.recall")["status"] == ("skipped" if open_and_harmless else STATUSES[verdict])
+
+
 def test_every_verdict_has_a_status_that_allure_knows():
     assert set(STATUSES) == set(Verdict)
     assert set(STATUSES.values()) <= {"passed", "failed", "broken", "skipped"}
