@@ -78,7 +78,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     ledger: LedgerHead | None = None
 
 
-class InventoryItem(Value, frozen=True, kw_only=True):
+class InventoryItem(Value, frozen=True, kw_only=True, gc=False):
     """A collected test: the criteria it claims, needs stated by its markers, and whether it was selected."""
 
     id: str

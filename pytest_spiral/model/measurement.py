@@ -8,7 +8,7 @@ import msgspec
 from pytest_spiral.model.base import Value
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One raw sample: a line of a sample file.
 
     `n` counts from 0 within the measurement. Exactly one of these says what was seen:

@@ -15,7 +15,7 @@ from pytest_spiral.model.profile import Fact
 Raised = Literal["", "assertion", "error", "skip", "xfail", "limited", "blocked", "lost", "crash", "exit", "timeout"]
 
 
-class Line(Value, frozen=True, kw_only=True):
+class Line(Value, frozen=True, kw_only=True, gc=False):
     """A journal line as it stands; `body` is still undecoded JSON."""
 
     n: int
@@ -50,7 +50,7 @@ class JournalHead(Value, frozen=True, kw_only=True):
     ended: bool
 
 
-class Test(Value, frozen=True, kw_only=True):
+class Test(Value, frozen=True, kw_only=True, gc=False):
     """A test has run, or was kept from running.
 
     `raised` says what ended it (empty: nothing did), `phase` where. `next` is the test that this process starts
