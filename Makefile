@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Tests that hear, time or kill real processes have the machine to themselves; all others share its cores.
 ALONE := tests/suites tests/sandbox tests/faults
+# No test takes a quarter of an hour. One that hangs is killed and shown, and does not eat the machine's time.
+CHECKED := $(BIN)/coverage run -m pytest --timeout=900 --timeout-method=thread
 
 .DEFAULT_GOAL := gate
 .PHONY: gate test faults lint check-python clean
@@ -19,8 +21,8 @@ test: $(READY) ## linters, types, layers, then every test with branch coverage
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest tests $(ALONE:%=--ignore=%) -n auto --maxprocesses=4 --dist=loadfile
-	$(BIN)/coverage run -m pytest $(ALONE)
+	$(CHECKED) tests $(ALONE:%=--ignore=%) -n auto --maxprocesses=4 --dist=loadfile
+	$(CHECKED) $(ALONE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 
