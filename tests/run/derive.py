@@ -56,8 +56,8 @@ def derive(bundle: Path, gates: Path) -> dict[str, bytes]:
 def careless(folder: Path) -> dict[str, bytes]:
     """The same by writers that take the order of a set, the local time, and the machine's own encoding."""
     written = folder / "encoded"
-    with written.open("w", errors="replace") as file:  # noqa: PLW1514 - the mistake that is to be found
-        file.write("0,5 µs – fünf")
+    with written.open("w", errors="replace") as file:
+        file.write("0,5 µs: fünf")
     return {
         "of a set": " ".join({f"S1.criterion-{number}" for number in range(50)}).encode(),
         "in local time": time.strftime("%Y-%m-%d %H:%M", time.localtime(1_795_339_800)).encode(),
