@@ -1,5 +1,6 @@
 """A run's evidence as values: what the bundle says, read and not yet judged."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pytest_spiral.model.attestation import Signer
@@ -78,7 +79,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     ledger: LedgerHead | None = None
 
 
-class InventoryItem(Value, frozen=True, kw_only=True):
+class InventoryItem(Value, frozen=True, kw_only=True, gc=False):
     """A collected test: the criteria it claims, needs stated by its markers, and whether it was selected."""
 
     id: str
@@ -104,7 +105,7 @@ class Evidence(Value, frozen=True, kw_only=True):
     bundle: BundleStart
     plan: Plan
     inventory: Inventory
-    tests: tuple[Test, ...] = ()
+    tests: Sequence[Test] = ()
     measurements: tuple[Measurement, ...] = ()
     runs_opened: tuple[RunOpened, ...] = ()
     runs_closed: tuple[RunClosed, ...] = ()
