@@ -20,6 +20,13 @@ def test_there_are_25_kinds_and_more():
     assert len(ATTACKS) >= 25
 
 
+def test_the_manual_lists_every_kind():
+    manual = (HERE.parents[1] / "docs" / "how-it-is-tested.md").read_text()
+    listed = manual.partition("accepted, of each kind.\n")[2].strip().partition("\n\n")[0].replace("\n", " ")
+    names = [name.strip().lower().replace(" the ", " ").replace(" ", "-") for name in listed.rstrip(".").split(",")]
+    assert sorted(names) == [folder.name for folder in ATTACKS]
+
+
 @cache
 def collected(*arguments):
     """How many tests pytest collects of each attack."""
