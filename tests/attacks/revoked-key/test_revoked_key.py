@@ -1,6 +1,12 @@
 """Bundles signed with a key that was good once, or is not yet."""
 
+import base64
+import json
+
 import pytest
+
+from pytest_spiral.cli.main import main
+from pytest_spiral.model.attestation import LedgerPlace
 
 BEFORE, AFTER = ',valid-before="20200101Z"', ',valid-after="20300101Z"'
 
@@ -52,6 +58,51 @@ def test_a_branch_stands_where_it_was_adopted(signing, with_own_ledger, hold, ke
     answer = hold(folder, trust=f"{signing.line(signing.job)}\n{mark(word, signing.job, at)}\n", kept=kept_of(folder))
     assert answer.refused
     assert answer.codes == {f"attestation-key-{word}"}
+
+
+@pytest.fixture
+def countersigned(signing, with_own_ledger):
+    """A bundle that a job signed and a ledger registered, to which a recorder's signature was put later."""
+    folder = with_own_ledger("kept")
+    path = folder / "attestation.dsse.json"
+    said = json.loads(base64.b64decode(json.loads(path.read_bytes())["payload"]))["predicate"]["ledger"]
+    path.unlink()
+    return signing.sign(folder, signing.recorder, isolation="countersign", ledger=LedgerPlace(**said))
+
+
+@pytest.mark.parametrize("word", ["superseded", "compromised"])
+@pytest.mark.parametrize("at", [0, 4, 97])
+def test_a_countersignature_stands_nowhere_in_a_ledger(signing, countersigned, hold, kept_of, word, at):
+    """Whoever has a recorder's key raises an old bundle, which was sealed before the mark, to E2."""
+    lines = (signing.line(signing.job), signing.line(signing.recorder, "spiral-recorder"))
+    answer = hold(
+        countersigned, trust="\n".join([*lines, mark(word, signing.recorder, at)]), kept=kept_of(countersigned)
+    )
+    assert answer.refused
+    assert answer.codes == {f"attestation-key-{word}"}
+    assert answer.level == "E0"
+
+
+@pytest.mark.parametrize("word", ["superseded", "compromised"])
+def test_a_marked_recorder_countersigns_no_more(signing, with_own_ledger, tmp_path, capsys, word):
+    folder = with_own_ledger("kept")
+    before = (folder / "attestation.dsse.json").read_bytes()
+    lines = (signing.line(signing.job), signing.line(signing.recorder, "spiral-recorder"))
+    (tmp_path / "trust").write_text("\n".join([*lines, mark(word, signing.recorder, 97)]) + "\n")
+    key = tmp_path / "key"
+    key.touch(0o600)
+    key.write_bytes(signing.recorder.pem())
+    arguments = ["--key", key, "--trust", tmp_path / "trust", "--ledger", folder.parent / "ledger.jsonl"]
+    assert main(["countersign", str(folder), *map(str, arguments)]) == 2
+    assert f"is {word} from ledger position 97" in capsys.readouterr().err
+    assert (folder / "attestation.dsse.json").read_bytes() == before
+
+
+@pytest.mark.sound
+def test_a_recorder_that_nobody_revoked_proves_e2(signing, countersigned, hold, kept_of):
+    lines = (signing.line(signing.job), signing.line(signing.recorder, "spiral-recorder"))
+    answer = hold(countersigned, trust="\n".join(lines), kept=kept_of(countersigned))
+    assert (answer.codes, answer.status, answer.level) == (set(), 0, "E2")
 
 
 @pytest.mark.sound
