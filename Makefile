@@ -10,7 +10,7 @@ ALONE := tests/suites tests/sandbox tests/faults
 CHECKED := $(BIN)/coverage run -m pytest --timeout=900 --timeout-method=thread
 
 .DEFAULT_GOAL := gate
-.PHONY: gate test faults lint check-python clean
+.PHONY: gate test faults fuzz lint check-python clean
 
 gate: $(READY) ## run a stage on the embedded sandbox, seal the bundle, say what it means
 	$(BIN)/pytest -m $(STAGE) --spiral-evidence
@@ -28,6 +28,9 @@ test: $(READY) ## linters, types, layers, then every test with branch coverage
 
 faults: $(READY) ## every point of the fault injections, and 100 random kills; needs strace for the former
 	FAULTS=1 KILLS=100 $(BIN)/pytest tests/faults
+
+fuzz: $(READY) ## every parser, guided by coverage, SECONDS each (default 20); needs atheris (pip install '.[fuzz]')
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),20)
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

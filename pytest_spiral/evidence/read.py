@@ -1,6 +1,6 @@
 """A bundle as values: what judging looks at, read strictly, each byte once."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.journals import Journals, Measure, check_ends, journal_paths, read_journals
 from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.reading import Reading
+from pytest_spiral.evidence.recorded import RecordedTests
 from pytest_spiral.evidence.registered import read_copy
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry
@@ -48,7 +49,6 @@ UNREAD: Final = (-1, "")
 """Stands for size and digest of a file that is larger than what is read."""
 
 _DONE: Final[dict[type[Value], str]] = {
-    Test: "tests",
     RunOpened: "runs_opened",
     RunClosed: "runs_closed",
     ControlOpened: "controls_opened",
@@ -67,10 +67,14 @@ class Gathering:
 
     def __init__(self) -> None:
         self._records: dict[str, list[Any]] = {name: [] for name in _DONE.values()}
+        self._tests = RecordedTests()
         self._samples: dict[str, list[Sample]] = {}
 
-    def take(self, process: str, record: Value) -> None:  # noqa: ARG002 - the order of calls says it
-        """Keep one record."""
+    def take(self, process: str, record: Value, name_of: Callable[[str], str] = str) -> None:  # noqa: ARG002 - the order of calls says it
+        """Keep one record. `name_of` gives the text that stands for a test's name, so that it is kept once."""
+        if isinstance(record, Test):
+            self._tests.add(record, name_of)
+            return
         name = _DONE.get(type(record))
         if name is not None:
             self._records[name].append(record.fact if isinstance(record, FactSeen) else record)
@@ -93,6 +97,7 @@ class Gathering:
             bundle=bundle,
             plan=plan,
             inventory=inventory,
+            tests=self._tests,
             measurements=tuple(map(self._measurement, journals.measures.values())),
             status=journals.end.status if journals.end is not None else "crashed",
             ledger=ledger,

@@ -272,7 +272,7 @@ class _Examination:
     def _take(self, process: str, record: Value) -> None:
         self.census.take(process, record)
         if self.gathering is not None:
-            self.gathering.take(process, record)
+            self.gathering.take(process, record, self.census.name_of)
 
     def _take_samples(self, measure: Measure, samples: list[Sample]) -> None:
         self.samples += len(samples)

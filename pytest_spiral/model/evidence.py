@@ -1,5 +1,6 @@
 """A run's evidence as values: what the bundle says, read and not yet judged."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pytest_spiral.model.attestation import Signer
@@ -104,7 +105,7 @@ class Evidence(Value, frozen=True, kw_only=True):
     bundle: BundleStart
     plan: Plan
     inventory: Inventory
-    tests: tuple[Test, ...] = ()
+    tests: Sequence[Test] = ()
     measurements: tuple[Measurement, ...] = ()
     runs_opened: tuple[RunOpened, ...] = ()
     runs_closed: tuple[RunClosed, ...] = ()

@@ -12,7 +12,6 @@ no patterns, no certificate authorities. What OpenSSH has no word for stands in 
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Iterator
@@ -232,7 +231,7 @@ def _fingerprint(kind: str, public: str, where: str) -> str:
     """The key's fingerprint; UseError where the base64 does not hold one key of that kind."""
     try:
         blob = base64.b64decode(public, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's own is one; a character beyond ASCII raises a plain one
         blob = b""
     named = len(kind).to_bytes(4, "big") + kind.encode()
     if base64.b64encode(blob).decode() != public or not blob.startswith(named) or len(blob) == len(named):

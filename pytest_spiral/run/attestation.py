@@ -112,7 +112,8 @@ def _signed(case: _Case, folder: Folder) -> Attested:
         signer = _signer(case, envelope, statement, done)
         _check_statement(case, statement, done)
         known = case.grounds.trust and case.grounds.trust.key(envelope.keyid)
-        done.findings += _vouched(case, envelope, signer.role, ATTESTATION)
+        placed = statement.predicate.isolation != "countersign"  # the ledger has the job's seal, not the recorder's
+        done.findings += _vouched(case, envelope, signer.role, ATTESTATION, placed=placed)
         _check_result(case, folder, done)
         if case.grounds.trust is None:
             done.state, done.note = "cannot-tell", f"{_NO_ROOT}; {shown(envelope.keyid, 60)} says it is {signer.role}"
@@ -150,8 +151,11 @@ def _check_statement(case: _Case, statement: DecisionStatement, done: Attested) 
         done.add("attestation-statement", ATTESTATION, sentence)
 
 
-def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str) -> Iterator[Finding]:
-    """What keeps the key that an envelope names from vouching for it; nothing where no trust root is given."""
+def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str, *, placed: bool = True) -> Iterator[Finding]:
+    """What keeps the key that an envelope names from vouching for it; nothing where no trust root is given.
+
+    `placed`: the position of the run's seal in a ledger tells when this was signed.
+    """
     root, logged = case.grounds.trust, case.grounds.logged
     if root is None:
         return
@@ -159,7 +163,8 @@ def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str) -> It
     if key is None:
         yield finding("attestation-key-unknown", path, f"{shown(envelope.keyid, 60)} is not in the trust root.")
         return
-    faults = list(key_faults(root, key, role, times_of(case.start, case.report), logged.position if logged else None))
+    position = logged.position if logged is not None and placed else None
+    faults = list(key_faults(root, key, role, times_of(case.start, case.report), position))
     yield from (finding(code, path, sentence) for code, sentence in faults)
     if key.kind == ED25519:
         found: list[Finding] = []

@@ -100,18 +100,33 @@ def with_kept(evidence: Evidence, kept: Kept | None) -> Evidence:
 
 
 def logged_of(evidence: Evidence, kept: Kept | None) -> Logged | None:
-    """When the ledger's entries about a run were written: by its own copy, and by what was kept; None without either."""
-    nonce, copy = evidence.bundle.nonce, evidence.ledger or ()
-    whole = kept.entries if kept is not None and kept.entries is not None else copy
-    collected = _last(whole, AttemptCollected, nonce) or _last(copy, AttemptCollected, nonce)
+    """When the ledger's entries about a run were written; None where nothing tells.
+
+    Its own copy tells when its tests were collected, and nothing of its seal: the copy ends before that, and whoever
+    signs with a key that was revoked can write a whole ledger into the bundle. Only one that was kept elsewhere shows
+    where the run was sealed. What an adopted branch says stands where the branch was adopted, not where it says that it
+    stood: nobody had seen it before.
+    """
+    nonce, whole = evidence.bundle.nonce, (kept.entries or ()) if kept is not None else ()
+    collected = _last(whole, AttemptCollected, nonce) or _last(evidence.ledger or (), AttemptCollected, nonce)
     sealed = _last(whole, AttemptSealed, nonce)
     if evidence.bundle.ledger is None or (collected is None and sealed is None):
         return None
     return Logged(
-        position=sealed.seq if sealed else None,
+        position=_position(whole, sealed) if sealed else None,
         collected=collected.wall if collected else None,
         sealed=sealed.wall if sealed else None,
     )
+
+
+def _position(entries: Sequence[Entry], wanted: Entry) -> int:
+    """The sequence of an entry, or of the one with which the branch that has it was adopted."""
+    chain, seq = {one.digest for one in entries}, 0
+    for one in with_branches(entries):
+        seq = one.seq if one.digest in chain else seq
+        if one.digest == wanted.digest:
+            break
+    return seq
 
 
 def _last(entries: Sequence[Entry], kind: type[_Told], nonce: str) -> Entry | None:

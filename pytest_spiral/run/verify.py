@@ -47,8 +47,7 @@ class Checked:
     `signed` is what was proven against a trust root; the judgement says the same. `standing` is the judgement among all
     attempts that a kept ledger has, later ones too; None without such a ledger. `proven` is the
     judgement at the level that was proven: a sealed one is always at E0, since it is written before anybody signs. None
-    where that is the same. `attested` is what step 4 read, `times` the run's first and last moment, `position` that of its seal
-    in a ledger.
+    where that is the same. `attested` is what step 4 read, `times` the run's first and last moment.
     """
 
     report: Report
@@ -58,7 +57,6 @@ class Checked:
     proven: Judgement | None = None
     attested: Attested = field(default_factory=Attested)
     times: tuple[int, int] = (0, 0)
-    position: int | None = None
 
     @property
     def statement(self) -> DecisionStatement | None:
@@ -153,7 +151,6 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
         _proven(evidence, judgement, level),
         attested,
         times_of(evidence.bundle, report),
-        grounds.logged.position if grounds.logged is not None else None,
     )
 
 

@@ -393,7 +393,7 @@ CHANGES = {
 }
 
 
-def test_both_agree_on_every_field_of_every_record_forged(forger, ask_both):
+def test_both_agree_on_every_field_of_every_record_forged(forger, ask_both, tally):
     """Chains and manifest are mended each time, so that only what the records say can be wrong."""
     asked, strange = 0, []
     for process in ("main", "gw0", "gw1"):
@@ -406,12 +406,13 @@ def test_both_agree_on_every_field_of_every_record_forged(forger, ask_both):
                 if both.disagreements or both.ours["outcome"] != both.theirs["outcome"]:
                     strange.append(f"{process} {at} {kind} {where}")
         forger.rechain(process, kept)
+    tally(asked - len(strange), asked, "forged records of which both verifiers say the same")
     # A present fact must have a value: a rule of the first verifier that no schema tells.
     assert strange == ["main 2 fact fact.value removed", "main 2 fact fact.value null"]
     assert asked > 500
 
 
-def test_both_find_every_byte_that_was_changed(forger, ask_both, second):
+def test_both_find_every_byte_that_was_changed(forger, ask_both, second, tally):
     """Every fifth byte, by one bit, of every file: neither believes one."""
     found = asked = 0
     for path in sorted(one for one in forger.folder.rglob("*") if one.is_file()):
@@ -421,6 +422,7 @@ def test_both_find_every_byte_that_was_changed(forger, ask_both, second):
             both, asked = ask_both(forger.folder), asked + 1
             found += both.outcome == "untrusted"
         path.write_bytes(data)
+    tally(found, asked, "mutations of an unsigned bundle found by both verifiers")
     assert found == asked > 1900
     assert ask_both(forger.folder).outcome == "sound"
 
