@@ -6,7 +6,7 @@ runs of all sessions.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -50,19 +50,29 @@ class Attempt(Value, frozen=True, kw_only=True):
     wall: int
     collected: bool = False
     sealed: AttemptSealed | None = None
-    recovered: bool = False
+    recovered: AttemptRecovered | None = None
     abandoned: bool = False
 
     def runs(self, criterion: str) -> tuple[Word, ...]:
-        """How each run of this session came out for a criterion; one broken run where it came to no end."""
+        """How each run of this session came out for a criterion; one broken run where it came to no end.
+
+        What was recovered of a killed run can only have failed.
+        """
         if self.sealed is None:
-            return ("broken",)
+            told = self.recovered.runs.get(criterion, ()) if self.recovered is not None else ()
+            return ("fail",) if "fail" in told else ("broken",)
         return self.sealed.runs.get(criterion) or ("not-run",)
+
+    @property
+    def subjects(self) -> Mapping[str, str] | None:
+        """The digests that were observed; None where nothing tells of them."""
+        told = self.sealed if self.sealed is not None else self.recovered
+        return None if told is None else told.subjects
 
     def word(self, criterion: str) -> str:
         """The attempt as one word: its worst run, or how it was left."""
         if self.sealed is None:
-            return "recovered" if self.recovered else "abandoned" if self.abandoned else "open"
+            return "recovered" if self.recovered is not None else "abandoned" if self.abandoned else "open"
         return worst_run(self.runs(criterion))
 
 
@@ -81,7 +91,7 @@ def attempts_of(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
     """
     opened: dict[str, Entry] = {}
     collected: set[str] = set()
-    recovered: set[str] = set()
+    recovered: dict[str, AttemptRecovered] = {}
     sealed: dict[str, AttemptSealed] = {}
     now = 0
     for entry in entries:
@@ -94,7 +104,7 @@ def attempts_of(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
         elif isinstance(record, AttemptSealed):
             sealed.setdefault(record.nonce, record)
         elif isinstance(record, AttemptRecovered):
-            recovered.add(record.nonce)
+            recovered.setdefault(record.nonce, record)
     return tuple(
         Attempt(
             opened=entry.record,
@@ -102,7 +112,7 @@ def attempts_of(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
             wall=entry.wall,
             collected=nonce in collected,
             sealed=sealed.get(nonce),
-            recovered=nonce in recovered,
+            recovered=recovered.get(nonce),
             abandoned=nonce not in sealed and entry.record.deadline < now,
         )
         for nonce, entry in opened.items()
@@ -153,12 +163,12 @@ def campaign_of(
     others = [(at < place, one) for at, one in enumerate(counted) if at != place]
     bar = own.criteria[name]
     by_bar = [(before, one) for before, one in others if one.opened.criteria[name] == bar]
-    same = [pair for pair in by_bar if pair[1].sealed is None or _same_subject(criterion, pair[1], own, observed)]
+    same = [(before, words) for before, one in by_bar for words in _alike(criterion, one, own, observed)]
     return Campaign(
         number=place + 1,
         total=len(counted),
-        before=tuple(run for before, one in same if before for run in one.runs(name)),
-        after=tuple(run for before, one in same if not before for run in one.runs(name)),
+        before=tuple(run for before, words in same if before for run in words),
+        after=tuple(run for before, words in same if not before for run in words),
         rows=sum(len(one.runs(name)) for _, one in by_bar),
         words=tuple(one.word(name) for _, one in others),
         drafts=drafts,
@@ -166,18 +176,29 @@ def campaign_of(
             one.opened.criteria[name] != bar
             and one.word(name) != Verdict.PASS
             and one.sealed is not None
-            and _same_subject(criterion, one, own, observed)
+            and same_subject(criterion, one, own, observed)
             for _, one in others
         ),
     )
 
 
-def _same_subject(criterion: Criterion, one: Attempt, own: AttemptOpened, observed: Mapping[str, str]) -> bool:
+def _alike(
+    criterion: Criterion, one: Attempt, own: AttemptOpened, observed: Mapping[str, str]
+) -> Iterator[tuple[Word, ...]]:
+    """The runs of an attempt on the same subject; one that came to no end is a broken run whatever it was about."""
+    if same_subject(criterion, one, own, observed):
+        yield one.runs(criterion.id)
+    elif one.sealed is None:
+        yield ("broken",)
+
+
+def same_subject(criterion: Criterion, one: Attempt, own: AttemptOpened, observed: Mapping[str, str]) -> bool:
     """Whether two runs were about the same bytes: those of the criterion's subjects, else what was known when opened."""
     mine = {name: observed[name] for name in criterion.subjects if name in observed}
-    if not mine or one.sealed is None:
+    seen = one.subjects
+    if not mine or seen is None:
         return one.opened.subjects == own.subjects
-    return mine == {name: one.sealed.subjects[name] for name in criterion.subjects if name in one.sealed.subjects}
+    return mine == {name: seen[name] for name in criterion.subjects if name in seen}
 
 
 def stand(criterion: Criterion, own: Word, campaign: Campaign) -> Standing | None:

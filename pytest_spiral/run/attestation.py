@@ -93,7 +93,7 @@ def check_attestation(
 
 def _unsigned(case: _Case, folder: Folder) -> Attested:
     done = Attested("not-checked", "the bundle is not signed")
-    if case.start.signer is not None or not case.report.manifest:
+    if case.report.state == "unattested" or not case.report.manifest:
         done.note = "there is no attestation yet"
         return done
     if folder.has(TEST_RESULT):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +11,15 @@ from pytest_spiral.evidence.report import Report
 from pytest_spiral.ledger.book import Book
 from pytest_spiral.ledger.fsck import fsck
 from pytest_spiral.model.attestation import DecisionPredicate, LedgerPlace
-from pytest_spiral.model.entry import AttemptCollected, AttemptOpened, AttemptSealed, Entry, LedgerHead
+from pytest_spiral.model.base import Value
+from pytest_spiral.model.entry import (
+    AttemptCollected,
+    AttemptOpened,
+    AttemptRecovered,
+    AttemptSealed,
+    Entry,
+    LedgerHead,
+)
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.entries import head_of, parse_head, read_entries, with_branches
@@ -21,7 +29,6 @@ from pytest_spiral.rules.paths import ATTESTATION, BUNDLE, INVENTORY, LEDGER
 from pytest_spiral.run import clock
 
 _NAMED = 20
-_Told = TypeVar("_Told", AttemptOpened, AttemptCollected, AttemptSealed)
 
 
 class Kept(NamedTuple):
@@ -114,9 +121,13 @@ def logged_of(evidence: Evidence, kept: Kept | None) -> Logged | None:
     )
 
 
-def _last(entries: Sequence[Entry], kind: type[_Told], nonce: str) -> Entry | None:
+def _last(entries: Sequence[Entry], kind: type[Value], nonce: str) -> Entry | None:
     try:
-        found = [one for one in with_branches(entries) if isinstance(one.record, kind) and one.record.nonce == nonce]
+        found = [
+            one
+            for one in with_branches(entries)
+            if isinstance(one.record, kind) and getattr(one.record, "nonce", "") == nonce
+        ]
     except UntrustedError:
         return None  # step 11 says that it does not hold
     return found[-1] if found else None
@@ -144,7 +155,7 @@ def check_registered(run: Registered, report: Report) -> Report:
     if run.kept is not None:
         found += _against(evidence.ledger, run.kept)
         found += _sealed(run, start.nonce, report.manifest)
-        note += _beyond(start.nonce, run.kept)
+        note += _beyond(run, run.kept)
     return report.with_step(11, found, note=note)
 
 
@@ -173,7 +184,11 @@ def _against(copy: Sequence[Entry], kept: Kept) -> Iterator[Finding]:
 
 
 def _sealed(run: Registered, nonce: str, manifest: str) -> Iterator[Finding]:
-    one = _last(run.kept.entries or () if run.kept else (), AttemptSealed, nonce)
+    entries = run.kept.entries or () if run.kept else ()
+    if run.evidence.recovered is not None:
+        yield from _recovered(entries, nonce, manifest)
+        return
+    one = _last(entries, AttemptSealed, nonce)
     if one is None:
         return
     if one.record.manifest != manifest:
@@ -185,8 +200,20 @@ def _sealed(run: Registered, nonce: str, manifest: str) -> Iterator[Finding]:
         yield finding("ledger-sealed", ATTESTATION, f"entry {one.seq} names another attestation, or none.")
 
 
-def _beyond(nonce: str, kept: Kept) -> str:
+def _recovered(entries: Sequence[Entry], nonce: str, manifest: str) -> Iterator[Finding]:
+    """What a ledger has against a run that was recovered: another sibling, or a seal of the run itself."""
+    sealed, one = _last(entries, AttemptSealed, nonce), _last(entries, AttemptRecovered, nonce)
+    if sealed is not None:
+        yield finding("ledger-sealed", LEDGER, f"entry {sealed.seq} has the run sealed, and this one was recovered.")
+    if one is not None and one.record.manifest != manifest:
+        said = f"entry {one.seq} names manifest {shown(str(one.record.manifest), 80)}, this one is {manifest}."
+        yield finding("ledger-sealed", LEDGER, said)
+
+
+def _beyond(run: Registered, kept: Kept) -> str:
     if kept.entries is None:
         return f"; the kept head is at {kept.head.seq}"
-    sealed = _last(kept.entries, AttemptSealed, nonce)
-    return f", sealed at {sealed.seq}" if sealed else "; the kept ledger does not have it sealed"
+    recovered = run.evidence.recovered is not None
+    kind, word = (AttemptRecovered, "recovered") if recovered else (AttemptSealed, "sealed")
+    found = _last(kept.entries, kind, run.evidence.bundle.nonce)
+    return f", {word} at {found.seq}" if found else f"; the kept ledger does not have it {word}"

@@ -14,6 +14,7 @@ from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.report import Report
 from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.attestation import DecisionStatement, Level, Signed
+from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.expectation import Expectation
 from pytest_spiral.model.gate import Plan
@@ -294,9 +295,12 @@ def _criteria_difference(claimed: Judgement, judgement: Judgement) -> str:
     return f"it does not judge {left}." if left else "its criteria are not in the plan's order."
 
 
-def judge_bundle(folder: Path) -> tuple[Evidence, Judgement]:
-    """Read a bundle's evidence and judge it again; raises UntrustedError or UseError."""
-    evidence = read_evidence(folder)
+def judge_bundle(folder: Path, ledger: tuple[Entry, ...] | None = None) -> tuple[Evidence, Judgement]:
+    """Read a bundle's evidence and judge it again; raises UntrustedError or UseError.
+
+    `ledger` are the entries to judge by where the bundle has no copy of its ledger.
+    """
+    evidence = read_evidence(folder, ledger=ledger)
     for sentence in plan_faults(evidence.plan):
         raise UntrustedError("plan-unjudgeable", f"{PLAN}: {sentence}")
     return evidence, judge_proven(evidence)
