@@ -37,7 +37,7 @@ def found_wrong(root: Path) -> str:
     told = ends(root)
     if [type(one) for one in told] != [AttemptSealed if sealed else AttemptRecovered]:
         return f"sealed {sealed}, and the ledger has {told}"
-    if found.outcome == "abandoned":  # no test had begun
+    if found.outcome in ("abandoned", "never-opened"):  # no test had begun
         return "samples were left behind" if told[0].manifest or any((dead / "samples").rglob("*.jsonl")) else ""
     checked = verify_bundle(found.folder or dead, Grounds(kept=load_kept(ledger_of(root))))
     step = checked.report.checked(11)
