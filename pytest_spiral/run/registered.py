@@ -1,6 +1,7 @@
 """Step 11 of verifying: where a run stands in its ledger, and what a ledger that was kept says of it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from pytest_spiral.model.entry import (
     AttemptRecovered,
     AttemptSealed,
     Entry,
+    KeyRevoked,
     LedgerHead,
 )
 from pytest_spiral.model.evidence import Evidence
@@ -41,11 +43,14 @@ class Kept(NamedTuple):
 class Logged(NamedTuple):
     """What the ledger says of the bundle.
 
-    `position` is the sequence of its `sealed` entry; the others are when its entries were written, in microseconds
-    since 1970-01-01 UTC; None where there is no such entry.
+    `position` is where its `sealed` entry came to stand: the sequence of that entry, or of the one that adopted the
+    branch in which it is, since a branch can number its entries as it likes. `attestation` is the digest that it
+    names. The others are when its entries were written, in microseconds since 1970-01-01 UTC; None where there is no
+    such entry.
     """
 
     position: int | None
+    attestation: str | None = None
     collected: int | None = None
     sealed: int | None = None
 
@@ -115,10 +120,27 @@ def logged_of(evidence: Evidence, kept: Kept | None) -> Logged | None:
     if evidence.bundle.ledger is None or (collected is None and sealed is None):
         return None
     return Logged(
-        position=sealed.seq if sealed else None,
+        position=_position(whole, sealed) if sealed else None,
+        attestation=sealed.record.attestation if sealed else None,
         collected=collected.wall if collected else None,
         sealed=sealed.wall if sealed else None,
     )
+
+
+def _position(entries: Sequence[Entry], wanted: Entry) -> int | None:
+    own, at = {one.digest for one in entries}, None
+    for one in with_branches(entries):
+        at = one.seq if one.digest in own else at
+        if one.digest == wanted.digest:
+            return at
+    return None
+
+
+def revoked_in(evidence: Evidence, kept: Kept | None) -> Iterator[KeyRevoked]:
+    """What a run's copy of its ledger and the kept one say of keys that count no more; as far as they hold."""
+    for entries in (evidence.ledger, kept.entries if kept is not None else None):
+        with suppress(UntrustedError):  # step 11 says that it does not hold
+            yield from (one.record for one in with_branches(entries or ()) if isinstance(one.record, KeyRevoked))
 
 
 def _last(entries: Sequence[Entry], kind: type[Value], nonce: str) -> Entry | None:

@@ -27,11 +27,12 @@ from pytest_spiral.rules.expectation import expectation_faults, level_fault
 from pytest_spiral.rules.integrity import Finding, finding, shown
 from pytest_spiral.rules.paths import MAIN, PLAN, SELFTEST, SUMMARY
 from pytest_spiral.rules.times import Moment, moment, order_faults, unknown
+from pytest_spiral.rules.trust import with_revoked
 from pytest_spiral.run.attestation import Attested, check_attestation, times_of
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
 from pytest_spiral.run.grounds import Grounds
-from pytest_spiral.run.registered import Registered, check_registered, logged_of, with_kept
+from pytest_spiral.run.registered import Registered, check_registered, logged_of, revoked_in, with_kept
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 
 _LEVELS: dict[Signed, Level] = {"none": "E0", "job": "E1", "recorder": "E2"}
@@ -120,6 +121,8 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     if evidence is not None:
         evidence = with_kept(evidence, grounds.kept)
         grounds = replace(grounds, logged=grounds.logged or logged_of(evidence, grounds.kept))
+        if grounds.trust is not None:
+            grounds = replace(grounds, trust=with_revoked(grounds.trust, revoked_in(evidence, grounds.kept)))
     faults = plan_faults(evidence.plan) if evidence is not None else []
     judged = (evidence, judge_proven(evidence)) if evidence is not None and not faults else None
     # 4
