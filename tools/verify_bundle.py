@@ -187,9 +187,9 @@ class Check:
     """One bundle under examination: `steps` has state and note of each step; `found` step, code, path → sentence."""
 
     def __init__(self, root, trust=None):
-        self.root, self.trust, self.found, self.files, self.read = os.path.realpath(root), trust, {}, {}, {}
+        self.root, self.trust, self.found, self.files = os.path.realpath(root), trust, {}, {}
         self.steps = {step: ["not-checked", ""] for step in range(1, 12)}
-        self.records, self.heads, self.measures, self.walls = {}, {}, {}, {}
+        self.records, self.heads, self.measures, self.walls, self.read = {}, {}, {}, {}, {"files": self.files}
         self.level, self.state, self.decision, self.partial, self.end = "E0", "", None, False, None
         parts = (self._documents, self._journals, self._present, self._digests, self._inventory, self._verdicts)
         for step in (*parts, self._attestation) if self._layout() else ():

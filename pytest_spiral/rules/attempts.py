@@ -201,11 +201,12 @@ def same_subject(criterion: Criterion, one: Attempt, own: AttemptOpened, observe
     return mine == {name: seen[name] for name in criterion.subjects if name in seen}
 
 
-def stand(criterion: Criterion, own: Word, campaign: Campaign) -> Standing | None:
+def stand(criterion: Criterion, own: Word, campaign: Campaign, *, pooled: bool = False) -> Standing | None:
     """What other attempts leave of a criterion's own result; None where they change nothing.
 
-    A failed or invalid attempt stands for its subject. A plan that was judged once without deciding is spent. A later
-    attempt takes a pass away. Never better than the own result. Rows of runs are `stand_in_row`'s.
+    A failed or invalid attempt stands for its subject. A plan that was judged once without deciding is spent, unless
+    the result is `pooled` already: then it knows how full the plan was. A later attempt takes a pass away. Never
+    better than the own result. Rows of runs are `stand_in_row`'s.
     """
     worst = min((word for word in campaign.before if word in _STANDS), key=_rank, default=None)
     if worst is not None and _rank(worst) < _rank(own):
@@ -213,7 +214,11 @@ def stand(criterion: Criterion, own: Word, campaign: Campaign) -> Standing | Non
         return Standing(Verdict(worst), Reason.WORST_ATTEMPT, f"an earlier attempt on the same subject {told}")
     if own != "pass":
         return None
-    if Verdict.INCONCLUSIVE in campaign.before and any(one.statistic in PLANNED for one in criterion.limits):
+    if (
+        not pooled
+        and Verdict.INCONCLUSIVE in campaign.before
+        and any(one.statistic in PLANNED for one in criterion.limits)
+    ):
         spent = "an earlier attempt has judged the plan for this subject, and has not decided"
         return Standing(Verdict.INCONCLUSIVE, Reason.PLAN_SPENT, spent)
     if any(word in _STANDS for word in campaign.after):

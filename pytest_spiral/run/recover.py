@@ -4,7 +4,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from pytest_spiral.errors import EvidenceError, UseError
 from pytest_spiral.evidence.recover import held, remains_of, salvage
@@ -14,7 +14,7 @@ from pytest_spiral.evidence.store import make_folder, sync_folder, trouble, writ
 from pytest_spiral.ledger.store import Store
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.judgement import Judgement
-from pytest_spiral.rules.paths import BUNDLE, LEDGER
+from pytest_spiral.rules.paths import BUNDLE, LEDGER, RECOVERED
 from pytest_spiral.run import clock
 from pytest_spiral.run.belated import Account, account_of
 from pytest_spiral.run.gate_run import write_derived
@@ -22,7 +22,6 @@ from pytest_spiral.run.logbook import COPY_MOST
 from pytest_spiral.run.registered import through
 from pytest_spiral.run.verify import judge_bundle
 
-SUFFIX: Final = "-r1"
 Outcome = Literal["recovered", "recovered-before", "sealed", "logged", "never-opened", "abandoned"]
 
 
@@ -65,7 +64,7 @@ def _recovered(folder: Path, account: Account | None) -> Recovery:
         remains = "abandoned"  # no test begins before the ledger has that they were collected
     if remains in ("never-opened", "abandoned"):
         return Recovery("never-opened" if remains == "never-opened" else "abandoned")
-    sibling = folder.with_name(folder.name + SUFFIX)
+    sibling = folder.with_name(folder.name + RECOVERED)
     if os.path.lexists(sibling):
         return _known(folder, sibling, account)
     if account is not None and account.recovered is not None:

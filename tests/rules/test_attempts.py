@@ -122,13 +122,14 @@ def row(make_bench, *runs, consecutive=3):
     ("before", "universal_claim", "rate"),
     [
         ([], ("pass", ""), ("pass", "")),
-        (["pass"], ("pass", ""), ("pass", "")),
+        (["pass"], ("pass", ""), ("inconclusive", "attempt-missing")),
         (["fail"], ("fail", "worst-attempt"), ("fail", "worst-attempt")),
         (["invalid"], ("invalid", "worst-attempt"), ("invalid", "worst-attempt")),
         (["invalid", "fail"], ("fail", "worst-attempt"), ("fail", "worst-attempt")),
         (["fail", "pass", "pass"], ("fail", "worst-attempt"), ("fail", "worst-attempt")),
-        (["inconclusive"], ("pass", ""), ("inconclusive", "plan-spent")),
-        (["not-run", "environment-limited"], ("pass", ""), ("pass", "")),
+        (["inconclusive"], ("pass", ""), ("inconclusive", "attempt-missing")),
+        (["not-run"], ("pass", ""), ("inconclusive", "attempt-missing")),
+        (["environment-limited"], ("pass", ""), ("pass", "")),
     ],
 )
 def test_what_earlier_attempts_leave_of_a_pass(universal, planned, before, universal_claim, rate):

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TypeVar
 
 from pytest_spiral.model.attestation import Level
-from pytest_spiral.model.evidence import Evidence, InventoryItem
+from pytest_spiral.model.evidence import EarlierAttempt, Evidence, InventoryItem
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.profile import Fact
@@ -24,7 +24,7 @@ class Context:
 
     `told` are the tests of which any record says that they prove a criterion, collected or not. `unlisted` are tests
     that a process was to run next and that the inventory does not list. `stopped` are those that were running when the
-    run was stopped, with the reason why. `level` is the level of assurance that was proven of all this.
+    run was stopped, with the reason why. `earlier` are attempts that the bundle carries, by nonce. `level` is the level of assurance that was proven of all this.
     """
 
     evidence: Evidence
@@ -42,6 +42,7 @@ class Context:
     crashed: frozenset[str]
     history: History | None
     stopped: Mapping[str, str]
+    earlier: Mapping[str, EarlierAttempt]
     level: Level = "E0"
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
@@ -103,6 +104,7 @@ def make_context(evidence: Evidence, level: Level = "E0") -> Context:
         crashed=frozenset(one.test for one in evidence.crashes),
         history=history_of(evidence),
         stopped={test: one.why for one in evidence.stopped for test in one.running},
+        earlier={one.nonce: one for one in evidence.earlier},
         level=level,
     )
 
