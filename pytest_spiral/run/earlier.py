@@ -3,16 +3,15 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from pytest_spiral.errors import SpiralError
 from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.read import read_earlier
 from pytest_spiral.evidence.store import make_folder, write_stream
 from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.evidence import EarlierAttempt, Evidence
-from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.integrity import Limits
 from pytest_spiral.rules.judge.earlier import Wanted, wanted
-from pytest_spiral.rules.paths import BUNDLE, EARLIER, INVENTORY, JOURNALS, MANIFEST, PLAN, RECOVERED, SAMPLES, SEGMENT
+from pytest_spiral.rules.paths import BUNDLE, EARLIER, INVENTORY, JOURNALS, MANIFEST, PLAN, SAMPLES
+from pytest_spiral.run.shelf import bundles_of
 
 
 def carry_earlier(folder: Path, evidence: Evidence) -> tuple[EarlierAttempt, ...]:
@@ -35,19 +34,14 @@ def carry_earlier(folder: Path, evidence: Evidence) -> tuple[EarlierAttempt, ...
 
 def _found(reports: Path, one: Wanted, limits: Limits) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """Folders that hold the attempt, sound and with the manifest of the ledger, each with the files to copy."""
-    if not SEGMENT.fullmatch(one.run):
-        return
-    for folder in sorted([*reports.glob(f"*/{one.run}"), *reports.glob(f"*/{one.run}{RECOVERED}")]):
-        try:
-            if digest((folder / MANIFEST).read_bytes()) != one.manifest:
-                continue
-            report, evidence = examine(folder, limits)
-        except (OSError, SpiralError):
-            continue  # not the bundle that is wanted; where no other is, judging says that it is missing
-        if report.outcome != "sound" or evidence is None:
-            continue
-        names = set(one.criteria)
-        yield folder, tuple(f"{SAMPLES}/{each.file}" for each in evidence.measurements if names & set(each.criteria))
+    for folder in bundles_of(reports, one.run, one.manifest):
+        report, evidence = examine(folder, limits)
+        if report.outcome == "sound" and evidence is not None:
+            names = set(one.criteria)
+            yield (
+                folder,
+                tuple(f"{SAMPLES}/{each.file}" for each in evidence.measurements if names & set(each.criteria)),
+            )
 
 
 def _carry(source: Path, samples: tuple[str, ...], into: Path, limits: Limits) -> None:
