@@ -249,7 +249,7 @@ def another_test(evidence):
 @pytest.mark.parametrize("change", [profile, version, measured(clock="virtual"), measured(unit="x"), another_test])
 def test_what_is_not_equal_is_judged_apart_and_the_worst_counts(pool_of, change):
     short = pool_of().then(hits(20), change=change).own(hits(60))
-    assert words(short) == ("inconclusive", "strata-judged-apart")
+    assert words(short) == ("inconclusive", "stratum-not-proven")
     bad = pool_of().then(hits(30, 30), change=change).own(hits(60))
     assert words(bad) == ("fail", "strata-judged-apart")
     assert words(pool_of().then(hits(60), change=change).own(hits(60))) == ("pass", "")

@@ -215,7 +215,10 @@ def _population(taken: Sequence[Population], samples: Sequence[Sample], plan: in
 
 def _worse_apart(one: LimitVerdict) -> Finding:
     said = f"{one.verdict} on what cannot be pooled with this run (another profile, fidelity, test, unit or version)"
-    return Finding(one.verdict, "strata-judged-apart", f"{said}: {one.sentence or one.limit}")
+    sentence = f"{said}: {one.sentence or one.limit}"
+    if one.verdict is Verdict.FAIL:
+        return Finding(one.verdict, "strata-judged-apart", sentence)
+    return Finding(one.verdict, "stratum-not-proven", sentence)
 
 
 def _missing(attempts: Sequence[Attempt]) -> list[Finding]:
