@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_spiral.model.entry import AttemptCollected, AttemptRecovered, AttemptSealed
 from pytest_spiral.model.evidence import EarlierAttempt
+from pytest_spiral.model.profile import Fact, profile_of
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.judge.earlier import wanted
@@ -309,6 +310,30 @@ def test_a_census_a_row_and_run_blocks_are_not_pooled(pool_of, make_bench):
     blocks = pool_of().then(hits(60), "pass", run="main-1")
     blocks.own(hits(60), run="main-1")
     assert wanted(blocks.evidence) == ()
+
+
+def test_a_level_of_assurance_is_not_lent_to_what_others_measured(pool_of):
+    found = pool_of(assurance="E2").then(hits(40)).own(hits(60))
+    assert words(found) == ("inconclusive", "plan-spent")
+    assert words(pool_of().then(hits(40)).own(hits(60))) == ("pass", "")
+
+
+def cores(number):
+    fact = Fact(name="cpu.cores", state="present", kind="environment", evidence="x", command="x", value=number)
+
+    def change(evidence):
+        bundle = msgspec.structs.replace(evidence.bundle, profile=profile_of("bench", {"cpu.cores": fact}))
+        return msgspec.structs.replace(evidence, bundle=bundle)
+
+    return change
+
+
+@pytest.mark.parametrize(("there", "verdict"), [(8, "pass"), (2, "inconclusive")])
+def test_what_was_measured_where_the_requirement_does_not_hold_fills_nothing(pool_of, there, verdict):
+    pool = pool_of(requires="cpu.cores >= 4").then(hits(40), change=cores(there))
+    pool.own(hits(20))
+    here = cores(8)(pool.evidence)
+    assert str(judge(here).criteria[0].verdict) == verdict
 
 
 def wanted_of(pool, samples):

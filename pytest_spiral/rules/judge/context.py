@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import EarlierAttempt, Evidence, InventoryItem
@@ -42,7 +42,7 @@ class Context:
     crashed: frozenset[str]
     history: History | None
     stopped: Mapping[str, str]
-    earlier: Mapping[str, EarlierAttempt]
+    earlier: Mapping[str, "Carried"]
     level: Level = "E0"
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
@@ -81,6 +81,13 @@ class Context:
         return not target.name or target.facts.get("clock.trusted") is True
 
 
+class Carried(NamedTuple):
+    """An earlier attempt that the bundle carries, indexed."""
+
+    attempt: EarlierAttempt
+    context: Context
+
+
 def make_context(evidence: Evidence, level: Level = "E0") -> Context:
     """Index the evidence: measurements in the order in which their tests were collected, whoever wrote first."""
     measuring = {one.test for one in evidence.measurements}
@@ -104,7 +111,7 @@ def make_context(evidence: Evidence, level: Level = "E0") -> Context:
         crashed=frozenset(one.test for one in evidence.crashes),
         history=history_of(evidence),
         stopped={test: one.why for one in evidence.stopped for test in one.running},
-        earlier={one.nonce: one for one in evidence.earlier},
+        earlier={one.nonce: Carried(one, make_context(one.evidence)) for one in evidence.earlier},
         level=level,
     )
 

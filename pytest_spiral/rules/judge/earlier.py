@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from pytest_spiral.model.entry import AttemptOpened
-from pytest_spiral.model.evidence import EarlierAttempt, Evidence
+from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.rules.attempts import Attempt, campaign_of, same_subject
-from pytest_spiral.rules.judge.context import Context, make_context
+from pytest_spiral.rules.judge.context import Carried, Context, make_context
 
 POOLED: Final = frozenset({"quantile", "rate", "mean"})
 """Statistics of samples that may come from several attempts."""
@@ -28,8 +28,11 @@ class Wanted(NamedTuple):
 def is_pooled(criterion: Criterion, context: Context) -> bool:
     """Whether attempts of a criterion fill one plan: of samples that stand in no run block, and are no census.
 
-    Runs in a row are judged each by itself, and a control must fail each time anew.
+    Runs in a row are judged each by itself, and a control must fail each time anew. Where a level of assurance is asked
+    for, that of this run says nothing of what others measured.
     """
+    if criterion.assurance is not None:
+        return False
     plain = criterion.consecutive == 1 and not criterion.census and criterion.control is None
     in_blocks = any(one.run for one in context.own(criterion))
     return plain and not in_blocks and any(limit.statistic in POOLED for limit in criterion.limits)
@@ -87,19 +90,18 @@ def _wanted(found: dict[str, tuple[Attempt, list[str]]]) -> Iterator[Wanted]:
             yield Wanted(nonce, one.opened.run, manifest, tuple(criteria))
 
 
-def carried(criterion: Criterion, one: Attempt, context: Context) -> EarlierAttempt | None:
+def carried(criterion: Criterion, one: Attempt, context: Context) -> Carried | None:
     """What the bundle carries of an attempt, whole for that criterion; None where that is missing."""
     found = context.earlier.get(one.opened.nonce)
-    return None if found is None or manifest_of(one) is None or criterion.id in found.left else found
+    return None if found is None or manifest_of(one) is None or criterion.id in found.attempt.left else found
 
 
-def is_that(criterion: Criterion, one: Attempt, found: EarlierAttempt, context: Context) -> bool:
+def is_that(criterion: Criterion, one: Attempt, found: Carried, context: Context) -> bool:
     """Whether what is carried is the run that the ledger registered and sealed, by the same bar on the same subject."""
-    evidence = found.evidence
-    if (found.bundle, found.manifest) != (one.opened.bundle, manifest_of(one)):
+    evidence = found.attempt.evidence
+    if (found.attempt.bundle, found.attempt.manifest) != (one.opened.bundle, manifest_of(one)):
         return False
     if evidence.bundle.plan != one.opened.plan or criterion not in evidence.plan.criteria():
         return False
-    seen = make_context(evidence).observed
-    mine = {name: context.observed.get(name) for name in criterion.subjects}
-    return mine == {name: seen.get(name) for name in criterion.subjects}
+    seen, mine = found.context.observed, context.observed
+    return all(mine.get(name) == seen.get(name) for name in criterion.subjects)

@@ -14,10 +14,11 @@ from pytest_spiral.model.judgement import CriterionVerdict, LimitVerdict
 from pytest_spiral.model.measurement import Sample
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.attempts import Attempt
-from pytest_spiral.rules.judge.context import Context, make_context
+from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.earlier import POOLED, attempts_before, carried, is_pooled, is_that
 from pytest_spiral.rules.judge.finding import Finding, worst
 from pytest_spiral.rules.judge.limit import judged_of, limit_verdict, unjudgeable
+from pytest_spiral.rules.judge.needs import judge_needs
 from pytest_spiral.rules.judge.population import (
     Population,
     PopulationError,
@@ -60,12 +61,12 @@ def pool_attempts(
     wrong = [one for one, found in known if found is not None and not is_that(criterion, one, found, context)]
     if wrong:
         return _with(shown, [_broken(wrong)], shown.limits)
-    contexts = [make_context(found.evidence) for _, found in known if found is not None]
+    contexts = [found.context for _, found in known if found is not None and _met(criterion, found.context)]
     mine = {(one.verdict, one.reason or str(one.verdict), one.sentence) for one in shown.limits}
     outside = [one for one in findings if (one.verdict, one.reason, one.sentence) not in mine]
     outside += _missing([one for one, found in known if found is None])
     limits: list[LimitVerdict] = []
-    for limit in criterion.limits:
+    for limit in {one.text: one for one in criterion.limits}.values():
         told = [one for one in shown.limits if one.limit == limit.text]
         try:
             found, apart = _together(criterion, limit, told, (context, *contexts))
@@ -75,6 +76,11 @@ def pool_attempts(
         limits += found
         outside += apart
     return _with(shown, outside, tuple(limits))
+
+
+def _met(criterion: Criterion, context: Context) -> bool:
+    """Whether an attempt was made where the criterion's requirement holds; elsewhere it proves nothing."""
+    return criterion.requires is None or judge_needs([criterion.requires], context) is None
 
 
 def _together(
