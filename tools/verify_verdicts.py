@@ -775,7 +775,7 @@ def judge(read, records, measures, end, walls):
     for name, (verdict, alone, _, why) in found.items() if evidence.of("recovered") else ():
         if verdict in ("pass", "inapplicable", "environment-limited"):  # nobody saw how such a run would have ended
             found[name] = ("not-run", alone, "recovered", why)
-    logged, together = bool(start.get("ledger")), any(path.startswith("earlier/") for path in read["files"])
+    logged, together = bool(start.get("ledger")), any(path.startswith("earlier/") for path in read.get("files", ()))
     wrong, left = compare_verdicts(evidence, found, said, logged=logged, together=together)
     taken = {one["id"]: (one["verdict"], one["original"]) for one in said["criteria"]}
     standing = {name: taken.get(name, found[name][:2]) if name in left else found[name][:2] for name in found}

@@ -125,12 +125,25 @@ def tally_words(words: Iterable[str]) -> str:
     return ", ".join(f"{counted[word]} {told}" for word, told in _TOLD.items() if counted[word])
 
 
+def tell_attempts(words: Sequence[str], *, number: int | None = None) -> str:
+    """`attempts 3 of 3: 1 passed, 2 failed`; `number` is which of them is meant, the last one unless it is said."""
+    if not words:
+        return "attempts 0"
+    return f"attempts {len(words) if number is None else number} of {len(words)}: {tally_words(words)}"
+
+
+def tell_drafts(drafts: int) -> str:
+    """`; 2 drafts beside`; empty for none."""
+    return f"; {drafts} draft{'s' if drafts > 1 else ''} beside" if drafts else ""
+
+
 class Campaign(Value, frozen=True, kw_only=True):
     """The attempts of one criterion beside this run's: on this target, in the ledger's order.
 
     `number` of `total` attempts is this run's. `before` and `after` are the runs by the same bar on the same subject,
     and those that came to no end, whatever their subject. `rows` counts all runs by this bar, `words` how the other
-    attempts came out; `moved`: an attempt by another bar, on the same subject, was not passed.
+    attempts came out; `moved`: an attempt by another bar, on the same subject, was not passed. `here` are attempts on
+    this run's subject, itself among them.
     """
 
     number: int
@@ -141,11 +154,15 @@ class Campaign(Value, frozen=True, kw_only=True):
     words: tuple[str, ...] = ()
     drafts: int = 0
     moved: bool = False
+    here: int = 1
 
     def sentence(self, own: str) -> str:
-        """`attempts 3 of 3: 1 passed, 2 failed`; `own` is this run's word."""
-        drafts = f"; {self.drafts} draft{'s' if self.drafts > 1 else ''} beside" if self.drafts else ""
-        return f"attempts {self.number} of {self.total}: {tally_words([*self.words, own])}{drafts}"
+        """`attempts 3 of 3: 1 passed, 2 failed; 1 on this subject`; `own` is this run's word.
+
+        Subjects are told apart where there are several, so that a changed byte does not reset the count silently.
+        """
+        here = f"; {self.here} on this subject" if self.here < self.total else ""
+        return f"{tell_attempts([*self.words, own], number=self.number)}{here}{tell_drafts(self.drafts)}"
 
 
 def campaign_of(
@@ -172,6 +189,7 @@ def campaign_of(
         rows=sum(len(one.runs(name)) for _, one in by_bar),
         words=tuple(one.word(name) for _, one in others),
         drafts=drafts,
+        here=1 + sum(same_subject(criterion, one, own, observed) for _, one in others),
         moved=any(
             one.opened.criteria[name] != bar
             and one.word(name) != Verdict.PASS

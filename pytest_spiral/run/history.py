@@ -7,7 +7,7 @@ from pytest_spiral.errors import UseError
 from pytest_spiral.model.chronicle import Chronicle, ChronicleRow, CriterionChronicle
 from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.judgement import Judgement, LimitVerdict
-from pytest_spiral.rules.attempts import Attempt, tally_words
+from pytest_spiral.rules.attempts import Attempt, tell_attempts, tell_drafts
 from pytest_spiral.rules.judge.earlier import manifest_of
 from pytest_spiral.rules.views import by_criterion
 from pytest_spiral.run.grounds import Grounds, Kept
@@ -84,10 +84,8 @@ def _criterion(name: str, target: str, attempts: Sequence[Attempt], shelf: _Shel
             )
         )
     words = [one.word(name) for one in attempts if not one.opened.draft]
-    drafts = len(attempts) - len(words)
-    beside = f"; {drafts} draft{'s' if drafts > 1 else ''} beside" if drafts else ""
-    told = f"attempts {len(words)} of {len(words)}: {tally_words(words)}" if words else "attempts 0"
-    return CriterionChronicle(criterion=name, target=target, attempts=f"{told}{beside}", rows=tuple(rows))
+    told = f"{tell_attempts(words)}{tell_drafts(len(attempts) - len(words))}"
+    return CriterionChronicle(criterion=name, target=target, attempts=told, rows=tuple(rows))
 
 
 def _limits(name: str, one: Attempt, shelf: _Shelf) -> tuple[tuple[LimitVerdict, ...], str]:

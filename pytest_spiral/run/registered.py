@@ -174,6 +174,7 @@ def check_registered(run: Registered, report: Report) -> Report:
     if start.signer is not None and (run.folder / ATTESTATION).exists() and run.place != there:
         found.append(_misplaced("it does not name the place in the ledger where the run stands."))
     note = f"opened at {opened.seq}, collected at {collected.seq} of ledger {start.ledger.id[:_NAMED]}"
+    note += f", carries {len(evidence.earlier)} earlier attempts" if evidence.earlier else ""
     if run.kept is not None:
         found += _against(evidence.ledger, run.kept)
         found += _sealed(run, start.nonce, report.manifest)

@@ -184,7 +184,7 @@ def test_an_attempt_of_another_commit_is_not_carried(project):
         subprocess.run(["git", "-C", project.path, *arguments], check=True)
     ran = night(project, 29)
     assert (rate(ran), (ran.bundle / "earlier").exists()) == (("inconclusive", "incomplete"), False)
-    assert ran.criterion("S1.rate").attempts == "attempts 2 of 2: 2 inconclusive"
+    assert ran.criterion("S1.rate").attempts == "attempts 2 of 2: 2 inconclusive; 1 on this subject"
 
 
 def test_the_ledger_has_what_each_session_said_alone(project):
