@@ -7,6 +7,11 @@ attack catalogue counts its tests. Counts travel in the tests' reports, so that 
 from collections import Counter
 
 import pytest
+from hypothesis import settings
+
+# What a test takes is no part of what it says: a busy machine must not turn it red.
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")
 
 COUNT = "tally"
 CATALOGUE = "tests/attacks/"

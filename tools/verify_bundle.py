@@ -187,9 +187,9 @@ class Check:
     """One bundle under examination: `steps` has state and note of each step; `found` step, code, path → sentence."""
 
     def __init__(self, root, trust=None):
-        self.root, self.trust, self.found, self.files, self.read = os.path.realpath(root), trust, {}, {}, {}
+        self.root, self.trust, self.found, self.files = os.path.realpath(root), trust, {}, {}
         self.steps = {step: ["not-checked", ""] for step in range(1, 12)}
-        self.records, self.heads, self.measures, self.walls = {}, {}, {}, {}
+        self.records, self.heads, self.measures, self.walls, self.read = {}, {}, {}, {}, {"files": self.files}
         self.level, self.state, self.decision, self.partial, self.end = "E0", "", None, False, None
         parts = (self._documents, self._journals, self._present, self._digests, self._inventory, self._verdicts)
         for step in (*parts, self._attestation) if self._layout() else ():
@@ -342,8 +342,8 @@ class Check:
         main, path = self.heads.get("main", {"n": -1, "ended": False}), NAMES[5]
         early = "incomplete" if NAMES[3] in self.files else "abandoned"
         state = "never-opened" if main["n"] < 0 else "ended" if main["ended"] else early
-        unsigned = not self.read.get("Bundle", {}).get("signer") or NAMES[6] in self.files
-        self.state = state if path not in self.files else "sealed" if unsigned else "unattested"
+        done = NAMES[6] in self.files or self.records.get("recovered") or not self.read.get("Bundle", {}).get("signer")
+        self.state = state if path not in self.files else "sealed" if done else "unattested"
         code = self.state if self.state == "never-opened" else f"unsealed-{self.state}"
         self._expect("", "nothing can be decided on it", **{code: self.state == "sealed"})
         ended = NAMES[4] not in self.files or self.state not in ("abandoned", "incomplete")
@@ -417,7 +417,7 @@ class Check:
         start, manifest, said = (self.read.get(name) for name in ("Bundle", NAMES[5], "Summary"))
         self.steps[4][1] = "the bundle is not signed"
         if not (start and manifest and NAMES[6] in self.files):
-            unasked = self.trust is None or not start or not manifest or start["signer"]
+            unasked = self.trust is None or not start or not manifest or self.state != "sealed"
             return self._expect(NAMES[6], "a trust root was given", attestation_missing=unasked)
         with self._opened(NAMES[6]) as file:
             envelope = load(file.read(DOCUMENT + 1), "Envelope", own_form=True)

@@ -100,6 +100,7 @@ class Evidence(Value, frozen=True, kw_only=True):
     """All that judging may look at. Order within each tuple: process by process, then as it was written.
 
     `ledger` has the entries of the ledger that the run was registered in, from the first; None where there is none.
+    `earlier` are attempts before this one whose samples it carries.
     """
 
     bundle: BundleStart
@@ -120,3 +121,18 @@ class Evidence(Value, frozen=True, kw_only=True):
     recovered: Recovered | None = None
     status: Literal["finished", "interrupted", "crashed"] = "finished"
     ledger: tuple[Entry, ...] | None = None
+    earlier: tuple["EarlierAttempt", ...] = ()
+
+
+class EarlierAttempt(Value, frozen=True, kw_only=True):
+    """What a bundle carries of an earlier attempt, so that both fill one plan: exactly what that attempt had sealed.
+
+    `bundle` and `manifest` are the digests of its `bundle.json` and `manifest.json`. Measurements whose samples are not
+    carried are left out of its evidence; `left` are the criteria that they were for.
+    """
+
+    nonce: str
+    bundle: str
+    manifest: str
+    evidence: Evidence
+    left: tuple[str, ...] = ()

@@ -14,13 +14,14 @@ no patterns, no certificate authorities. What OpenSSH has no word for stands in 
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from pytest_spiral.errors import UseError
 from pytest_spiral.model.attestation import BUNDLE_ROLES, ROLES
 from pytest_spiral.model.base import MOST_INTEGER
+from pytest_spiral.model.entry import KeyRevoked
 from pytest_spiral.model.trust import ED25519, TrustedKey, TrustRoot
 from pytest_spiral.rules.integrity import shown
 
@@ -137,6 +138,19 @@ def key_faults(
         if mark is not None and (position is None or position >= mark):
             place = "no ledger shows this bundle before" if position is None else f"this bundle stands at {position} of"
             yield f"attestation-key-{word}", f"key {key.keyid} is {word} from ledger position {mark}; {place} it."
+
+
+def with_revoked(root: TrustRoot, revoked: Iterable[KeyRevoked]) -> TrustRoot:
+    """The trust root with what a ledger says of its keys besides; of two positions the earlier one counts.
+
+    Such an entry need not be signed to be taken: it can only take trust away.
+    """
+    marks = {"superseded": dict(root.superseded), "compromised": dict(root.compromised)}
+    for one in revoked:
+        if root.key(one.keyid) is not None:
+            known = marks[one.status]
+            known[one.keyid] = min(one.since, known.get(one.keyid, one.since))
+    return TrustRoot(keys=root.keys, **marks)
 
 
 def _instant(digits: str) -> datetime | None:

@@ -1,7 +1,7 @@
 """Step 4 of the verifier: who vouches for a bundle, for exactly these bytes, and for what it really gives."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_spiral.errors import UntrustedError
@@ -66,6 +66,7 @@ class _Case:
     report: Report
     judged: tuple[Evidence, Judgement] | None
     grounds: Grounds
+    attestation: str = ""
 
 
 def check_attestation(
@@ -93,7 +94,7 @@ def check_attestation(
 
 def _unsigned(case: _Case, folder: Folder) -> Attested:
     done = Attested("not-checked", "the bundle is not signed")
-    if case.start.signer is not None or not case.report.manifest:
+    if case.report.state == "unattested" or not case.report.manifest:
         done.note = "there is no attestation yet"
         return done
     if folder.has(TEST_RESULT):
@@ -106,14 +107,15 @@ def _unsigned(case: _Case, folder: Folder) -> Attested:
 def _signed(case: _Case, folder: Folder) -> Attested:
     done = Attested()
     with noted(done.findings.append, ATTESTATION):
-        envelope = open_envelope(folder.read(ATTESTATION, case.grounds.limits.json), case.grounds.limits)
+        data = folder.read(ATTESTATION, case.grounds.limits.json)
+        case = replace(case, attestation=digest(data))
+        envelope = open_envelope(data, case.grounds.limits)
         statement = parse_statement(envelope.payload, DecisionStatement, case.grounds.limits)
         done.keyid, done.statement = envelope.keyid, statement
         signer = _signer(case, envelope, statement, done)
         _check_statement(case, statement, done)
         known = case.grounds.trust and case.grounds.trust.key(envelope.keyid)
-        placed = statement.predicate.isolation != "countersign"  # the ledger has the job's seal, not the recorder's
-        done.findings += _vouched(case, envelope, signer.role, ATTESTATION, placed=placed)
+        done.findings += _vouched(case, envelope, signer.role, ATTESTATION)
         _check_result(case, folder, done)
         if case.grounds.trust is None:
             done.state, done.note = "cannot-tell", f"{_NO_ROOT}; {shown(envelope.keyid, 60)} says it is {signer.role}"
@@ -151,26 +153,30 @@ def _check_statement(case: _Case, statement: DecisionStatement, done: Attested) 
         done.add("attestation-statement", ATTESTATION, sentence)
 
 
-def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str, *, placed: bool = True) -> Iterator[Finding]:
-    """What keeps the key that an envelope names from vouching for it; nothing where no trust root is given.
-
-    `placed`: the position of the run's seal in a ledger tells when this was signed.
-    """
-    root, logged = case.grounds.trust, case.grounds.logged
+def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str) -> Iterator[Finding]:
+    """What keeps the key that an envelope names from vouching for it; nothing where no trust root is given."""
+    root = case.grounds.trust
     if root is None:
         return
     key = root.key(envelope.keyid)
     if key is None:
         yield finding("attestation-key-unknown", path, f"{shown(envelope.keyid, 60)} is not in the trust root.")
         return
-    position = logged.position if logged is not None and placed else None
-    faults = list(key_faults(root, key, role, times_of(case.start, case.report), position))
+    faults = list(key_faults(root, key, role, times_of(case.start, case.report), _position(case, path)))
     yield from (finding(code, path, sentence) for code, sentence in faults)
     if key.kind == ED25519:
         found: list[Finding] = []
         with noted(found.append, path):
             verify_signature(envelope, key.raw)
         yield from found
+
+
+def _position(case: _Case, path: str) -> int | None:
+    """Where the ledger has what was signed; a countersignature stands nowhere in it, whenever it was made."""
+    logged = case.grounds.logged
+    if logged is None or (path == ATTESTATION and logged.attestation != case.attestation):
+        return None
+    return logged.position
 
 
 def times_of(start: BundleStart, report: Report) -> tuple[int, int]:

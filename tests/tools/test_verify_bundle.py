@@ -13,6 +13,7 @@ import pytest
 
 from pytest_spiral.evidence.keys import make_key, write_key
 from pytest_spiral.evidence.seal import write_manifest
+from pytest_spiral.ledger.book import Book
 from pytest_spiral.run.recover import recover
 
 ROOT = Path(__file__).parents[2]
@@ -177,6 +178,16 @@ def test_both_say_the_same_of_a_recovered_run(bundle, ask_both):
     assert both.disagreements == {}
     assert both.outcome == "sound"
     assert both.ours["status"] == both.theirs["status"] == {"go": 1, "conditional": 1}
+
+
+def test_both_say_the_same_of_a_recovered_run_that_was_to_be_signed(tmp_path, ask_both, kit_of_cli):
+    write_key(tmp_path / "job.key", make_key())
+    options = [f"--spiral-key={tmp_path / 'job.key'}", "--spiral-ledger=reports/ledger.jsonl"]
+    dead = kit_of_cli.make_bundle(tmp_path / "dead", broken=False, seal=False, options=options)
+    sibling = recover(dead, Book(dead.parents[1] / "ledger.jsonl", lambda: 0)).folder
+    both = ask_both(sibling)
+    assert both.disagreements == {}
+    assert both.outcome == "sound"
 
 
 def test_both_say_the_same_of_a_partial_run(tmp_path, kit_runs, ask_both):
