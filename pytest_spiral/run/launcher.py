@@ -7,6 +7,7 @@ their processes are dead, and what is sealed is a copy that they cannot reach.
 
 import os
 import secrets
+import select
 import shutil
 import signal
 import sys
@@ -48,6 +49,7 @@ _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUI
 _DROPPED: Final = ("SSH_AUTH_SOCK", "SSH_AGENT_PID", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", LAUNCHER)
 _NOT_STARTED: Final = 127
 _LAST_STANDARD: Final = 2
+_MOST_SIGNALS: Final = 1024
 _MOST_REPORT: Final = 1024 * 1024
 _REPORT: Final = msgspec.json.Decoder(tuple[Escape, ...] | str)
 
@@ -99,7 +101,7 @@ def record(order: Order) -> Recorded:
         owner = order.account.uid if order.account is not None else os.geteuid()
         listener = Listener(places.socket, owner, order.ledger, order.publish)
         child = _Child(order, places)
-        with _passing_signals(child.pid):
+        with _passing_signals(child.pid) as bell:
             confinement = child.confined(order)
             key = order.load_key()
             terms = Terms(
@@ -112,7 +114,7 @@ def record(order: Order) -> Recorded:
             )
             listener.start(terms)
             child.go()
-            status = child.wait()
+            status = child.wait(bell)
         listener.close()
         if not end_descendants():
             raise EvidenceError("processes of the tests come faster than they can be ended; nothing is signed.")
@@ -208,16 +210,18 @@ class _Child:
             self.wait()
             raise UseError(msgspec.json.decode(said, type=str))
 
-    def wait(self) -> int:
-        """Its exit status, as a shell gives it."""
-        while True:
-            try:
-                _, raw = os.waitpid(self.pid, 0)
-            except ChildProcessError:
-                return _NOT_STARTED
-            if os.WIFEXITED(raw) or os.WIFSIGNALED(raw):
-                code = os.waitstatus_to_exitcode(raw)
-                return code if code >= 0 else 128 - code
+    def wait(self, bell: int | None = None) -> int:
+        """Its exit status, as a shell gives it. `bell` can be read when a signal has come.
+
+        A signal that comes right before a wait for the child alone would be passed on when the child has ended.
+        """
+        if bell is not None:
+            over = os.pidfd_open(self.pid)
+            while over not in (ready := select.select([over, bell], [], [])[0]):
+                os.read(ready[0], _MOST_SIGNALS)
+            os.close(over)
+        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return code if code >= 0 else 128 - code
 
 
 def _be_child(
@@ -289,24 +293,33 @@ def _environment(order: Order, places: _Places) -> dict[str, str]:
 
 
 @contextmanager
-def _passing_signals(child: int) -> Iterator[None]:
-    """Pass signals on to the child, and to nobody else; a child that was not waited for is ended."""
+def _passing_signals(child: int) -> Iterator[int]:
+    """Pass signals on to the child, and to nobody else; a child that was not waited for is ended.
+
+    Gives a descriptor that can be read when a signal has come.
+    """
 
     def pass_on(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a handler is given
         with suppress(ProcessLookupError):
             os.kill(child, number)
 
+    bell, ring = os.pipe()
+    os.set_blocking(ring, False)
     before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
+    rung = signal.set_wakeup_fd(ring, warn_on_full_buffer=False)
     try:
-        yield
+        yield bell
     except BaseException:
         with suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         end_descendants()
         raise
     finally:
+        signal.set_wakeup_fd(rung)
         for number, handler in before.items():
             signal.signal(number, handler)
+        os.close(bell)
+        os.close(ring)
 
 
 def _seal(order: Order, places: _Places, heard: Heard, key: SigningKey, done: Recorded) -> Recorded:

@@ -71,7 +71,7 @@ def test_one_line_a_step_and_the_findings_below_it(forger):
     ]  # fmt: skip
     at = next(at for at, line in enumerate(lines) if "FOUND" in line)
     assert lines[at].startswith("  3 digests          FOUND")
-    assert "      attachment-mismatch log.txt: its record" in lines[at:]
+    assert "      attachment-mismatch log.txt: bytes" in lines[at:]
     assert lines[-1] == " NOT TO BE TRUSTED (E0; required: conditional)"
 
 
@@ -118,7 +118,7 @@ def test_its_types_are_those_of_the_schemas(second):
     names |= {"Target": "TargetCard", "Verdict": "CriterionVerdict", "Decided": "GateDecision"}
     names |= {"Stage": "StageDecision", "Worker": "JournalHead", "Envelope": "EnvelopeForm"}
     names |= {"Signature": "EnvelopeSignature", "Statement": "DecisionStatement", "Claim": "DecisionPredicate"}
-    names |= {"Subject": "Resource"}
+    names |= {"Subject": "Resource", "Confined": "Confinement"}
     titles = {ours: theirs for theirs, ours in names.items()}
     seen = set()
     for path in (ROOT / "pytest_spiral" / "schemas").glob("*.json"):
