@@ -47,10 +47,18 @@ class Channel:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             self._socket.connect(path)
+            self.published: Published | None = None
+            self.terms = self._ask(Hello(process=process), Terms)
         except OSError as problem:
+            self.close()
             raise EvidenceError(f"spiral record is not there ({problem.strerror}). {_GONE}") from problem
-        self.published: Published | None = None
-        self.terms = self._ask(Hello(process=process), Terms)
+        except EvidenceError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Part from the launcher; a process that ends does so by itself. May be called twice."""
+        self._socket.close()
 
     def tell(self, n: int, digest: str) -> None:
         """Say that record `n` of this process's journal is on disk."""

@@ -173,8 +173,6 @@ class _Child:
         waits, go = os.pipe()
         marks = _marks(order, launcher)
         environment = _environment(order, places)
-        sys.stdout.flush()
-        sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
             _be_child(order, marks, environment, launcher, (self._told, waits))

@@ -149,6 +149,8 @@ class Listener:
     def _hear(self, guest: socket.socket) -> None:
         try:
             data = guest.recv(PACKET)
+        except ConnectionResetError:
+            return  # it left without its answer; told once, and what it had sent before can still be read
         except OSError:
             data = b""
         if not data:
@@ -162,6 +164,8 @@ class Listener:
             return
         try:
             self._take(guest, message)
+        except BrokenPipeError:
+            return  # as above
         except OSError:
             self._part(guest)  # it does not listen to its answer
 

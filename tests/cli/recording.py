@@ -86,6 +86,7 @@ class Project:
 
     def __init__(self, folder, python):
         self.folder, self.python, self.home = folder / "project", python, folder
+        self.plugins = "pytest_spiral.plugin,xdist.plugin"
         self.folder.mkdir()
         folder.chmod(0o755)
         self.write("gates.toml", GATES.replace("LEVEL", "E2"))
@@ -101,7 +102,8 @@ class Project:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_", "PYTEST_"))
         }
-        return {**kept, "PYTHONPATH": PATHS, "COLUMNS": "200"}
+        few = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": self.plugins} if self.plugins else {}
+        return {**kept, **few, "PYTHONPATH": PATHS, "COLUMNS": "200"}
 
     def spiral(self, *arguments, python=sys.executable):
         done = subprocess.run(

@@ -30,7 +30,9 @@ FAILING = {
 
 @pytest.mark.parametrize(("program", "why"), FAILING.values(), ids=list(FAILING))
 def test_a_command_that_fails_is_told(tmp_path, program, why):
-    done = publish_head((sys.executable, "-c", program), HEAD, tmp_path, "launcher", patience=0.5 if "0.5" in why else 30)
+    done = publish_head(
+        (sys.executable, "-c", program), HEAD, tmp_path, "launcher", patience=0.5 if "0.5" in why else 30
+    )
     assert not done.ok
     assert why in done.why
 
