@@ -36,9 +36,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.run.confine import refuse_elsewhere
-    from pytest_spiral.run.launcher import record
 
     refuse_elsewhere()
+    from pytest_spiral.run.launcher import record
+
     order = _order(options)
     try:
         done = record(order)

@@ -44,6 +44,8 @@ SIZE: Final = 32
 _PATIENCE_S: Final = 30.0
 _MOST_CONNECTIONS: Final = 1024
 _MOST_FAULTS: Final = 5
+_MOST_KEPT: Final = 2**29
+_MOST_FILES: Final = 100
 _CREDENTIALS: Final = struct.Struct("3i")
 _DECODE: Final = msgspec.json.Decoder(Question).decode
 _REGISTERED: Final = {"opened": AttemptOpened, "collected": AttemptCollected}
@@ -185,7 +187,8 @@ class Listener:
                 self._note(guest, message)
             case Wrote():
                 known = self.heard.files.setdefault(message.path, message.digest)
-                if known != message.digest:
+                if known != message.digest or len(self.heard.files) > _MOST_FILES:
+                    self.heard.files.pop(message.path)
                     self.heard.fault(f"two digests were sent of {shown(message.path, 60)}")
             case Register():
                 _say(guest, self._registered(message))
@@ -207,7 +210,7 @@ class Listener:
         kept = self.heard.records.get(name)
         if kept is None:
             self.heard.fault("a process that gave no name told of a record")
-        elif told.n == len(kept) // SIZE:
+        elif told.n == len(kept) // SIZE and len(kept) < _MOST_KEPT:
             kept += raw
         elif told.n != len(kept) // SIZE - 1 or kept[-SIZE:] != raw:
             self.heard.fault(f"{shown(name, 60)} told of record {told.n} where {len(kept) // SIZE} was to come")

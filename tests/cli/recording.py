@@ -89,6 +89,8 @@ class Project:
         self.plugins = "pytest_spiral.plugin,xdist.plugin"
         self.folder.mkdir()
         folder.chmod(0o755)
+        (folder / "tmp").mkdir()
+        (folder / "tmp").chmod(0o1777)
         self.write("gates.toml", GATES.replace("LEVEL", "E2"))
         self.write("test_lost.py", TESTS)
         key = make_key()
@@ -103,7 +105,7 @@ class Project:
             name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_", "PYTEST_"))
         }
         few = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": self.plugins} if self.plugins else {}
-        return {**kept, **few, "PYTHONPATH": PATHS, "COLUMNS": "200"}
+        return {**kept, **few, "PYTHONPATH": PATHS, "COLUMNS": "200", "TMPDIR": str(self.home / "tmp")}
 
     def spiral(self, *arguments, python=sys.executable):
         done = subprocess.run(

@@ -118,6 +118,10 @@ def test_the_controls_of_the_attempts_go_through_as_root_and_leave_e1(project):
     for why in ("the tests ran as root", "the key's file could be read", "the launcher could be sent signals"):
         assert why in done.said
     assert project.level() == (0, "E1", [])
+    assert "take this one out of the trust root" in done.said
+    recorder = ("countersign", project.bundle, "--key", "../recorder.key", "--trust", "../root")
+    refused = project.spiral(*recorder)
+    assert (refused.status, "could read the key" in refused.said) == (2, True), refused.said
     succeeded = {one["aim"] for one in told_of(project)["confinement"]["escapes"] if not one["refused"]}
     assert succeeded >= {"key", "descriptors", "signal", "identity", "code"}
 

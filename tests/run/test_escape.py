@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+from pytest_spiral.errors import UseError
 from pytest_spiral.model.launcher import AIMS
+from pytest_spiral.run.confine import refuse_elsewhere
 
 PROGRAM = """\
 import json, os, pathlib, sys, tempfile
@@ -37,6 +39,12 @@ def tried(mode, folder):
     )
     escapes, state = json.loads(done.stdout)
     return dict(escapes), state
+
+
+def test_elsewhere_than_on_linux_it_says_what_to_do_instead(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(UseError, match="countersign"):
+        refuse_elsewhere()
 
 
 @pytest.fixture
