@@ -265,8 +265,8 @@ def _become(order: Order, environment: Mapping[str, str], told: int) -> None:
 
 
 def _marks(order: Order, launcher: int) -> Marks:
-    ours = [Path(pytest_spiral.__file__), *Path(pytest_spiral.__file__).parent.iterdir(), Path(sys.executable)]
-    paths = [*ours, *(Path(one) for one in sys.path if one)]
+    ours = Path(pytest_spiral.__file__).parent
+    paths = [*ours.rglob("*"), Path(sys.executable), *(Path(one) for one in sys.path if one)]
     return Marks(launcher, os.geteuid(), os.getegid(), order.key.absolute(), code_places(paths), order.ledger_file)
 
 
