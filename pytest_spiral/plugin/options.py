@@ -17,6 +17,8 @@ _KEPT_ENVIRONMENT = (
     "PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTHONSAFEPATH",
 )  # fmt: skip
 
+LAUNCHER = "SPIRAL_LAUNCHER"
+_LAUNCHERS = {"--spiral-key": "--key", "--spiral-reports": "--reports", "--spiral-ledger": "--ledger"}
 _TIME = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh])")
 _TIMES = {"s": 1, "m": 60, "h": 3600}
 _SHORTEST_NS = 1_000_000_000
@@ -92,6 +94,7 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("spiral_target", "string", "", "Default of --spiral-target."),
     ("spiral_require", "string", "", "Default of --spiral-require: go or conditional."),
     ("spiral_ledger", "string", "", "Default of --spiral-ledger, relative to the root folder."),
+    ("spiral_ledger_publish", "string", "", "Command that gives the ledger's head to a witness, before collection."),
     ("spiral_reports", "string", "reports", "Default of --spiral-reports, relative to the root folder."),
     ("spiral_key", "string", "", "Default of --spiral-key, relative to the root folder."),
     ("spiral_items", "string", "10000", "Default of --spiral-items."),
@@ -106,7 +109,8 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
 class Options:
     """What the user asked for, command line before ini. `gates` is empty where no gate was named.
 
-    `stall` and `deadline` are nanoseconds, 0 where there is none.
+    `stall` and `deadline` are nanoseconds, 0 where there is none. `launcher` is the socket of `spiral record`, empty
+    where that did not start the session: then `ledger`, `publish` and `key` say what the configuration asks for.
     """
 
     evidence: bool
@@ -125,6 +129,8 @@ class Options:
     secrets: tuple[str, ...]
     stall: int = 0
     deadline: int = 0
+    publish: str = ""
+    launcher: str = ""
 
     def named(self) -> dict[str, Any]:
         """The options that shape a run, by name, for the bundle."""
@@ -151,13 +157,28 @@ def add_options(parser: pytest.Parser) -> None:
 
 def is_wanted(config: pytest.Config) -> bool:
     """Whether there is anything to do: evidence is asked for, or there is a gates file. Imports nothing heavy."""
-    if config.getoption("--spiral-evidence") or config.getoption("--spiral-release"):
+    if config.getoption("--spiral-evidence") or config.getoption("--spiral-release") or launcher_of(config):
         return True
     return any(next(config.rootpath.glob(pattern), None) for pattern in config.getini("spiral_gate_files"))
 
 
+def launcher_of(config: pytest.Config) -> str:
+    """The socket of `spiral record`, where that has started this session; an xdist worker gets it from its controller."""
+    given = getattr(config, "workerinput", None)
+    return str(given.get(LAUNCHER, "")) if given is not None else os.environ.get(LAUNCHER, "")
+
+
+def leave_launcher() -> None:
+    """Take the socket out of the environment: a session that a test starts is another one."""
+    os.environ.pop(LAUNCHER, None)
+
+
 def read_options(config: pytest.Config) -> Options:
     """The values in force; raises pytest.UsageError with one sentence for one that cannot be."""
+    launcher = launcher_of(config)
+    for option, word in _LAUNCHERS.items():
+        if launcher and config.getoption(option) is not None:
+            raise pytest.UsageError(f"{option} is for spiral record to know: write spiral record {word} … -- pytest ….")
     release = bool(config.getoption("--spiral-release"))
     require = config.getoption("--spiral-require") or config.getini("spiral_require")
     require = require or ("go" if release else "conditional")
@@ -168,7 +189,7 @@ def read_options(config: pytest.Config) -> Options:
     if faults and not target:
         raise pytest.UsageError(f"--spiral-fault {faults[0]} needs a target to be put into. Remedy: --spiral-target.")
     return Options(
-        evidence=release or bool(config.getoption("--spiral-evidence")),
+        evidence=release or bool(launcher) or bool(config.getoption("--spiral-evidence")),
         release=release,
         ledger=_first(config.getoption("--spiral-ledger"), config.getini("spiral_ledger")),
         forced=bool(config.getoption("--spiral-ledger-force")),
@@ -184,6 +205,8 @@ def read_options(config: pytest.Config) -> Options:
         secrets=_secret_values(config.getini("spiral_secrets")),
         stall=_time(config, "stall"),
         deadline=_time(config, "deadline"),
+        publish=str(config.getini("spiral_ledger_publish")),
+        launcher=launcher,
     )
 
 

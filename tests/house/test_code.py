@@ -121,8 +121,8 @@ def test_the_sandbox_knows_no_wall_clock(modules):
     assert found_in(sandbox(modules), using(WALL_CLOCKS)) == {}
 
 
-def test_only_options_and_probes_read_the_environment(modules):
-    allowed = ("pytest_spiral/plugin/options.py", "pytest_spiral/profiles/probe/")
+def test_only_options_probes_and_the_launcher_read_the_environment(modules):
+    allowed = ("pytest_spiral/plugin/options.py", "pytest_spiral/profiles/probe/", "pytest_spiral/cli/record.py")
     assert found_in(product(modules), using(ENVIRONMENT), *allowed) == {}
 
 
