@@ -21,7 +21,7 @@ import grpc
 from spiral_sandbox.tls import Tls, fingerprint, issue_certificates
 
 OLDEST_S = 4.0
-"""Seconds after which a connection of old credentials is ended, at the latest, where its calls let it."""
+"""Seconds after which a connection of old credentials is ended, where its calls let it, unless told otherwise."""
 
 _SPARE = "next"
 _CLIENT = ("client.pem", "client.key")
@@ -34,7 +34,8 @@ class RotationOrderError(RuntimeError):
 class HotTls:
     """The credentials of one component's servers. Files keep their names; what is in them changes."""
 
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, tls: Tls, oldest_s: float = OLDEST_S) -> None:
+        self.oldest_s = oldest_s
         self._tls = tls
         self._old_ca: bytes | None = None
         self._on_retire: list[Callable[[], None]] = []
@@ -101,7 +102,7 @@ class HotTls:
         self._load()
         for callback in self._on_retire:
             callback()
-        return {"authority": fingerprint(self._tls.ca.read_bytes()), "oldest_connection_s": OLDEST_S}
+        return {"authority": fingerprint(self._tls.ca.read_bytes()), "oldest_connection_s": self.oldest_s}
 
     def close(self) -> None:
         """Remove what an unfinished rotation left."""

@@ -70,7 +70,7 @@ class Control:
             "served": (_Page, lambda a: served.report(a.after, a.limit)),
             "heartbeats": (_Nothing, lambda _: {name: self._pulse(c) for name, c in connectors.items()}),
             "tls.rotate": (_Nothing, lambda _: secured(tls).rotate()),
-            "tls.retire": (_Nothing, lambda _: secured(tls).retire()),
+            "tls.retire": (_Nothing, lambda _: rig.conduct.retire(secured(tls))),
             "drain": (_Service, lambda a: self._drain(a.service, drained=True)),
             "resume": (_Service, lambda a: self._drain(a.service, drained=False)),
         }
