@@ -143,15 +143,9 @@ class Operator:
         seen.executed = True
         self._tell("command-ack", request.command, command_id, 0, seen)
         self._tell("command-progress", request.command, command_id, 50, seen)
-        await self._remember(command_id, f"{request.agent} {request.command}")
+        self._with.recollection.remember(command_id, f"{request.agent} {request.command}")
         self._tell("command-progress", request.command, command_id, 100, seen)
         return {"command_id": command_id, "result": {"ack": ack}}
-
-    async def _remember(self, command_id: str, text: str) -> None:
-        try:
-            await self._with.recollection.remember(command_id, text)
-        except Exception:  # noqa: BLE001  the command is done, and its caller must be told so
-            _log.exception("the command %s was carried out and could not be remembered", command_id)
 
     async def _query(self, call: Call, _: Credential, seen: Observed) -> tuple[dict[str, Any], bool]:
         request = decoded(await call.read(), MemoryQuery)

@@ -19,6 +19,7 @@ from spiral_sandbox.operator.events import GOING_AWAY, TOO_SLOW, Hub
 from spiral_sandbox.operator.idempotency import Keys
 from spiral_sandbox.operator.messages import check_file_name, parse_metadata
 from spiral_sandbox.operator.multipart import form_parts
+from spiral_sandbox.operator.recollection import Recollection
 from spiral_sandbox.operator.severing import sever
 
 # Keys
@@ -100,6 +101,24 @@ def test_work_that_has_not_begun_is_given_up_with_its_last_caller(others):
         return given_up
 
     assert asyncio.run(run()) == [1] * (1 - others)
+
+
+# The memory
+
+
+def test_what_has_no_words_is_not_remembered_and_takes_nothing_with_it(tmp_path, caplog):
+    async def run():
+        recollection = Recollection(tmp_path, 1)
+        before = await recollection.status()
+        for item, text in (("a", "crown alpha"), ("b", " "), ("c", "crown gamma"), ("a", "the id is taken")):
+            recollection.remember(item, text)
+        found = await recollection.query("crown gamma")
+        after = await recollection.status()
+        await recollection.close()
+        return found[0]["text"], after["items"] - before["items"]
+
+    assert asyncio.run(run()) == ("crown gamma", 2)
+    assert "not remembered: b" in caplog.text
 
 
 # Listeners
