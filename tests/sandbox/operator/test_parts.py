@@ -21,6 +21,7 @@ from spiral_sandbox.operator.messages import check_file_name, parse_metadata
 from spiral_sandbox.operator.multipart import form_parts
 from spiral_sandbox.operator.recollection import Recollection
 from spiral_sandbox.operator.severing import sever
+from spiral_sandbox.operator.telemetry import Telemetry
 
 # Keys
 
@@ -119,6 +120,20 @@ def test_what_has_no_words_is_not_remembered_and_takes_nothing_with_it(tmp_path,
 
     assert asyncio.run(run()) == ("crown gamma", 2)
     assert "not remembered: b" in caplog.text
+
+
+# Telemetry
+
+
+def test_no_span_is_lost_in_a_rush(tmp_path):
+    telemetry = Telemetry(tmp_path, "1")
+    for _ in range(5000):
+        with telemetry.observed("handover", "rest"):
+            pass
+    telemetry.close()
+    lines = [json.loads(line) for line in (tmp_path / "spans.jsonl").read_text().splitlines()]
+    scopes = [scope for line in lines for resource in line["resourceSpans"] for scope in resource["scopeSpans"]]
+    assert sum(len(scope["spans"]) for scope in scopes) == 5000
 
 
 # Listeners
