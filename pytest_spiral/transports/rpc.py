@@ -1,8 +1,10 @@
-"""gRPC: one unary call per exchange, by method path; the only module of the product that imports grpc."""
+"""gRPC: one call per exchange, by method path; the only module of the product that imports grpc."""
 
 import base64
+import ssl
+import threading
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import grpc
 from grpc_health.v1 import health_pb2  # noqa: F401 - makes the health messages known by name
@@ -19,7 +21,9 @@ from pytest_spiral.transports.base import (
     prepared,
 )
 from pytest_spiral.transports.messages import decode, encode, message_class
+from pytest_spiral.transports.plain_json import json_bytes, json_object
 from pytest_spiral.transports.statuses import code_of_grpc
+from pytest_spiral.transports.uploads import Upload
 from spiral_contract.operations import OPERATIONS, Operation
 
 _OPTIONS = (
@@ -37,27 +41,30 @@ _OPTIONS = (
 
 
 class GrpcTransport(Transport):
-    """One gRPC endpoint, `host:port`, over one channel. No stubs: paths and messages are those of the contract."""
+    """One gRPC endpoint, `host:port`, over one channel. No stubs: paths and messages are those of the contract.
+
+    Where its PEM files are exchanged under the same names, the next call goes over a channel of the new ones, as REST's
+    next connection does.
+
+    An upload is streamed. Operations that the contract calls loose travel as JSON bytes where the endpoint says so.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.name = "grpc"
         self.address = endpoint.address
         if "/" in endpoint.address or ":" not in endpoint.address:
             raise UseError(f"{endpoint.address!r} is no address of a gRPC endpoint, such as 127.0.0.1:8444.")
-        self._channel = _channel(endpoint)
+        self._json = endpoint.codec == "json"
+        self._channels = _Channels(endpoint)
         self._closed = False
 
     def exchange(self, request: Request) -> Reply:
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
         sent = prepared(request)
         operation = _operation(sent)
-        wire = encode(sent.payload, message_class(operation.request))
+        wire = self._wire(sent, operation)
         try:
-            path = f"/{operation.grpc_service}/{operation.grpc_method}"
-            method = self._channel.unary_unary(path, request_serializer=None, response_deserializer=None)
-            answer, call = method.with_call(
-                wire, timeout=min(sent.deadline_s, LONGEST_S), metadata=tuple(sent.metadata.items())
-            )
+            answer, call = self._send(operation, wire, sent)
         except grpc.RpcError as error:
             raise self._failed(sent, error) from error
         except ValueError as error:  # how grpc says that the channel is closed, or that it cannot take the call
@@ -69,12 +76,38 @@ class GrpcTransport(Transport):
     def close(self) -> None:
         """Close the channel; calls that are under way end as CANCELLED."""
         self._closed = True
-        self._channel.close()
+        self._channels.close()
+
+    def _send(self, operation: Operation, wire: list[bytes], request: Request) -> tuple[bytes, grpc.Call]:
+        path = f"/{operation.grpc_service}/{operation.grpc_method}"
+        channel = self._channels.current()
+        timeout, metadata = min(request.deadline_s, LONGEST_S), tuple(request.metadata.items())
+        if operation.streamed:
+            stream = channel.stream_unary(path, request_serializer=None, response_deserializer=None)
+            return stream.with_call(iter(wire), timeout=timeout, metadata=metadata)
+        unary = channel.unary_unary(path, request_serializer=None, response_deserializer=None)
+        return unary.with_call(wire[0], timeout=timeout, metadata=metadata)
+
+    def _wire(self, request: Request, operation: Operation) -> list[bytes]:
+        """The messages to send: one, unless the operation is streamed."""
+        if operation.loose and self._json:
+            return [json_bytes(request)]
+        kind = message_class(operation.request)
+        payloads = Upload.of(request.payload).messages() if operation.streamed else (request.payload,)
+        return [encode(payload, kind) for payload in payloads]
+
+    def _payload(self, operation: Operation, answer: bytes) -> dict[str, Any]:
+        if not (operation.loose and self._json):
+            return decode(answer, message_class(operation.reply))
+        payload = json_object(answer)
+        if payload is None:
+            raise ExchangeError(Code.MALFORMED_REPLY, "the reply is no JSON object.")
+        return payload
 
     def _read(self, operation: Operation, answer: bytes, metadata: dict[str, str]) -> Reply:
         status = grpc.StatusCode.OK.name
         try:
-            payload = decode(answer, message_class(operation.reply))
+            payload = self._payload(operation, answer)
         except ExchangeError as error:
             reply = Reply(code=Code.MALFORMED_REPLY, metadata=metadata, wire_status=status)
             raise AnsweredError(f"gRPC at {self.address} answered {operation.name}; {error}", reply) from error
@@ -111,6 +144,48 @@ def _metadata(call: grpc.Call) -> dict[str, str]:
         for key, value in part or ():
             found.setdefault(key, []).append(value if isinstance(value, str) else base64.b64encode(value).decode())
     return {key: ", ".join(values) for key, values in found.items()}
+
+
+class _Channels:
+    """The channels to an endpoint: one, and another each time that its PEM files have changed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._files = tuple(Path(path) for path in (endpoint.ca, endpoint.cert, endpoint.key) if path)
+        self._lock = threading.Lock()
+        self._marks: tuple[tuple[int, int], ...] = ()
+        self._marks = self._look()
+        self._open = [_channel(endpoint)]
+
+    def current(self) -> grpc.Channel:
+        """The channel of the files as they are now."""
+        with self._lock:
+            marks = self._look()
+            if marks != self._marks and self._is_whole():
+                self._marks = marks
+                # The one before stays open for the calls that other threads have on it.
+                self._open.append(_channel(self._endpoint))
+            return self._open[-1]
+
+    def close(self) -> None:
+        """Close them all."""
+        for channel in self._open:
+            channel.close()
+
+    def _look(self) -> tuple[tuple[int, int], ...]:
+        try:
+            return tuple((found.st_ino, found.st_mtime_ns) for found in (path.stat() for path in self._files))
+        except OSError:  # they are being exchanged, or the target is gone: its address will tell
+            return self._marks
+
+    def _is_whole(self) -> bool:
+        """Whether certificate and key belong together: in an exchange there is a moment when they do not."""
+        try:
+            if self._endpoint.cert:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(self._endpoint.cert, self._endpoint.key)
+        except OSError:  # ssl.SSLError is one
+            return False
+        return True
 
 
 def _channel(endpoint: Endpoint) -> grpc.Channel:

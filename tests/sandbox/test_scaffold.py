@@ -105,7 +105,7 @@ def test_callers_at_the_same_time_get_one_process(running):
 
 def test_the_sandbox_says_what_it_is(shared):
     assert (shared.name, shared.fidelity) == ("sandbox", "sandbox")
-    assert shared.components == ("memory", "sonic", "connectors")
+    assert shared.components == ("memory", "sonic", "connectors", "operator")
     assert shared.facts["clock.trusted"] is False
     assert shared.faults == known_faults()
 
@@ -445,7 +445,7 @@ def test_the_plans_that_gates_rely_on_are_there():
     assert plans["sonic.stalled-callback"].breaks == ("B2.dropouts",)
     assert plans["connectors.rotation-without-change"].breaks == ("B3.rotation",)
     assert plans["connectors.operator-api-503"].breaks == ("B3.smoke",)
-    assert plans["connectors.operator-api-503"].blocks == ("B3.rotation",)
+    assert plans["connectors.operator-api-503"].blocks == ("B3.rotation", "B3.certificates")
 
 
 PLAN = """
