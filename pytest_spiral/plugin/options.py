@@ -63,6 +63,11 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "metavar": "FILE", "default": None,
         "help": "Sign the evidence with this Ed25519 key, as a job (ini spiral_key). `spiral key new` makes one.",
     }),
+    ("--spiral-profile", {
+        "metavar": "NAME", "default": None,
+        "help": "What this machine is declared to be: profiles/NAME.toml (ini spiral_profile). One that does not match "
+        "stops the run before the first test.",
+    }),
     ("--spiral-fault", {
         "metavar": "PLAN", "action": "append", "default": [],
         "help": "Start the target with this fault, such as memory.fail-1-in-100; may be repeated. "
@@ -94,6 +99,8 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("spiral_ledger", "string", "", "Default of --spiral-ledger, relative to the root folder."),
     ("spiral_reports", "string", "reports", "Default of --spiral-reports, relative to the root folder."),
     ("spiral_key", "string", "", "Default of --spiral-key, relative to the root folder."),
+    ("spiral_profile", "string", "", "Default of --spiral-profile."),
+    ("spiral_profiles", "string", "profiles", "Folder of the declared profiles, relative to the root folder."),
     ("spiral_items", "string", "10000", "Default of --spiral-items."),
     ("spiral_seed", "string", "1", "Default of --spiral-seed."),
     ("spiral_stall", "string", "", "Default of --spiral-stall."),
@@ -125,6 +132,8 @@ class Options:
     secrets: tuple[str, ...]
     stall: int = 0
     deadline: int = 0
+    profile: str = ""
+    profiles: str = "profiles"
 
     def named(self) -> dict[str, Any]:
         """The options that shape a run, by name, for the bundle."""
@@ -133,6 +142,7 @@ class Options:
             "require": self.require,
             "gates": list(self.gates),
             "faults": list(self.faults),
+            "profile": self.profile,
             "release": self.release,
             "items": self.items,
             "seed": self.seed,
@@ -183,12 +193,19 @@ def read_options(config: pytest.Config) -> Options:
         secrets=_secret_values(config.getini("spiral_secrets")),
         stall=_time(config, "stall"),
         deadline=_time(config, "deadline"),
+        profile=_first(config.getoption("--spiral-profile"), config.getini("spiral_profile")),
+        profiles=str(config.getini("spiral_profiles")),
     )
 
 
 def names_target(config: pytest.Config) -> bool:
     """Whether the command line names a target or a fault, so that a name which is none is told at once."""
     return bool(config.getoption("--spiral-target") or config.getoption("--spiral-fault"))
+
+
+def names_profile(config: pytest.Config) -> bool:
+    """Whether the command line says what this machine is, so that it is compared even where nothing is recorded."""
+    return bool(config.getoption("--spiral-profile"))
 
 
 def kept_environment() -> dict[str, str]:

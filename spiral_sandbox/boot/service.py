@@ -7,6 +7,7 @@ faults  which faults a drill can have
 """
 
 import asyncio
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -28,6 +29,7 @@ HERE = Path(__file__).parent
 STRUCK = "fabric"
 """The component that a fault plan of the target is put into. It has no standby."""
 
+_NONCE = re.compile(r"[0-9a-f]{16,64}")
 MOST_BOOTS, MOST_AT_ONCE, AT_ONCE = 10_000, 64, 4
 
 
@@ -116,6 +118,8 @@ class BootService:
 
     async def _boot(self, *, nonce: str = "", manifest: str = "") -> dict[str, Any]:
         """One boot without any fault of the target: of the system, or of the manifest in a file."""
+        if nonce and not _NONCE.fullmatch(nonce):
+            raise ValueError(f"a nonce is 16 to 64 hexadecimal digits, not {nonce!r}")
         chosen = load_manifest(Path(manifest)) if manifest else self._core
         run = uuid.uuid4().hex
         log = self._open_log(run, wall_ns(), chosen, 1)
