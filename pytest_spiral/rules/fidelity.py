@@ -4,6 +4,7 @@ Each challenge asks for something that a lesser thing cannot answer. The transcr
 rule here gives the same answer years later.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -57,9 +58,9 @@ def _certified(nonce: str, answers: Mapping[str, Any]) -> str:  # noqa: ARG001 -
 
 
 def _booted(nonce: str, answers: Mapping[str, Any]) -> str:
-    """`written`: component → what it wrote into its own log; `started`: component → process id, of each that was started.
+    """`written`: component → its own log, lines of JSON; `started`: component → process id, of each that was started.
 
-    Each must have written the nonce and its process id, and no two can be one process.
+    Each must have written the nonce together with its process id, and no two can be one process.
     """
     if not nonce:
         return "nothing was asked that could not be foreseen"
@@ -73,7 +74,14 @@ def _booted(nonce: str, answers: Mapping[str, Any]) -> str:
 
 
 def _wrote(text: str, nonce: str, pid: object) -> bool:
-    return any(nonce in line and f'"pid":{pid}' in line.replace(" ", "") for line in text.splitlines())
+    for line in text.splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:  # a traceback, say
+            continue
+        if isinstance(said, dict) and (said.get("nonce"), said.get("pid")) == (nonce, pid):
+            return True
+    return False
 
 
 CHALLENGES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {

@@ -317,6 +317,13 @@ def test_a_test_that_was_skipped_says_nothing_of_its_subject(bench):
         ("boot-nonce", "", {"started": {"crown": 7}, "written": {"crown": '{"nonce":"","pid":7}'}}, "foreseen"),
         ("boot-nonce", "ab12", {"started": {"crown": 7}, "written": {"crown": '{"nonce":"cd34","pid":7}'}}, "of crown"),
         ("boot-nonce", "ab12", {"started": {"crown": 7}, "written": {"crown": '{"nonce":"ab12","pid":8}'}}, "of crown"),
+        (
+            "boot-nonce",
+            "ab12",
+            {"started": {"crown": 7}, "written": {"crown": '{"nonce":"ab12","pid":77}'}},
+            "of crown",
+        ),
+        ("boot-nonce", "ab12", {"started": {"crown": 7}, "written": {"crown": "7\nno JSON\n[7]"}}, "of crown"),
         ("boot-nonce", "ab12", {"started": {"crown": 7}, "written": {}}, "not in the log of crown"),
         ("boot-nonce", "ab12", {"started": {"a": 7, "b": 7}, "written": {}}, "are one process"),
         ("boot-nonce", "ab12", {"started": {}, "written": {}}, "started no component"),
