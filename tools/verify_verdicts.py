@@ -6,8 +6,8 @@ are more than 20,000 samples where tails are summed, event rates, attempts in a 
 requirements beyond comparisons joined by `and`, and every figure and sentence beside a verdict.
 """
 
-import math
 import json
+import math
 import re
 from collections import Counter
 from decimal import Decimal, localcontext

@@ -53,6 +53,9 @@ async def _http(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: 
         reader, writer = await asyncio.open_connection(host, int(port))
     except OSError as error:
         return f"nothing listens ({error.strerror})"
+    if pid is None:  # whatever it would say: somebody listens where the component should
+        writer.close()
+        return ""
     try:
         writer.write(f"GET /health HTTP/1.1\r\nHost: {asked.address}\r\nConnection: close\r\n\r\n".encode())
         reply = await reader.read(_REPLY_BYTES)
@@ -62,8 +65,6 @@ async def _http(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: 
         return f"the connection broke ({error.strerror})"
     finally:
         writer.close()
-    if pid is None:
-        return ""  # whatever it says: somebody listens where the component should
     head, _, body = reply.partition(b"\r\n\r\n")
     words = head.split(b"\r\n")[0].split()
     if len(words) < 2 or words[1] != b"200":

@@ -10,6 +10,7 @@ import asyncio
 import re
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from spiral_sandbox.boot.metrics import figures, publish
 from spiral_sandbox.boot.record import BootLog
 from spiral_sandbox.boot.stamp import wall_ns
 from spiral_sandbox.boot.starting import Warden
-from spiral_sandbox.boot.supervisor import Boot, Report
+from spiral_sandbox.boot.supervisor import Boot, Report, together
 from spiral_sandbox.errors import SandboxError, UnknownOperationError
 
 if TYPE_CHECKING:
@@ -94,18 +95,15 @@ class BootService:
             raise ValueError(f"a run has 1 to {MOST_BOOTS} boots, 1 to {MOST_AT_ONCE} at once")
         run = run or uuid.uuid4().hex
         began = wall_ns()
-        log = self._open_log(run, began, self._core, boots)
         room = asyncio.Semaphore(at_once)
         flaw = self._flaws[0] if self._flaws else None
+        with closing(self._open_log(run, began, self._core, boots)) as log:
 
-        async def one(number: int) -> Report:
-            async with room:
-                return await self._make(self._core, log, number, flaw=flaw).run()
+            async def one(number: int) -> Report:
+                async with room:
+                    return await self._make(self._core, log, number, flaw=flaw).run()
 
-        try:
-            reports = await asyncio.gather(*(one(number) for number in range(1, boots + 1)))
-        finally:
-            log.close()
+            reports = await together(one(number) for number in range(1, boots + 1))
         metrics = self._folder / "monitoring" / "boot_metrics.prom"
         if not (self._stale_metrics and metrics.exists()):
             publish(metrics, run, figures(reports, began))
@@ -122,12 +120,9 @@ class BootService:
             raise ValueError(f"a nonce is 16 to 64 hexadecimal digits, not {nonce!r}")
         chosen = load_manifest(Path(manifest)) if manifest else self._core
         run = uuid.uuid4().hex
-        log = self._open_log(run, wall_ns(), chosen, 1)
-        boot = self._make(chosen, log, 1, nonce=nonce)
-        try:
+        with closing(self._open_log(run, wall_ns(), chosen, 1)) as log:
+            boot = self._make(chosen, log, 1, nonce=nonce)
             report = await boot.run()
-        finally:
-            log.close()
         started = {seat.part.name: seat.pid for seat in report.seats if seat.pid}
         return {"run": run, "log": str(log.path), **_line(report), "started": started, "written": boot.logs()}
 
@@ -136,12 +131,9 @@ class BootService:
         if component not in {part.name for part in self._drills.parts}:
             raise ValueError(f"{component!r} is no component of the drills")
         run = uuid.uuid4().hex
-        log = self._open_log(run, wall_ns(), self._drills, 1)
-        boot = self._make(self._drills, log, 1, flaw=Flaw(fault, component, attempts))
-        try:
-            report = await boot.run()
-        finally:
-            log.close()
+        flaw = Flaw(fault, component, attempts)
+        with closing(self._open_log(run, wall_ns(), self._drills, 1)) as log:
+            report = await self._make(self._drills, log, 1, flaw=flaw).run()
         stops = sum(part.stop_within_s for part in self._drills.parts)
         return {"run": run, "log": str(log.path), **_line(report), "limit_s": self._drills.limit_s(component) + stops}
 
@@ -157,7 +149,7 @@ class BootService:
     ) -> Boot:
         nonce = nonce or uuid.uuid4().hex
         self._count += 1
-        folder = self._folder / "boots" / str(self._count)
+        folder = self._folder / "boots" / f"{self._count}-{nonce[:16]}"
         folder.mkdir()
         return Boot(manifest, self._warden_now(), log, folder, number, nonce, flaw, self._failover)
 

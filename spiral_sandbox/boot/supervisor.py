@@ -14,10 +14,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from spiral_sandbox.boot.checks import Asked, look
 from spiral_sandbox.boot.flaws import Flaw
@@ -29,6 +29,7 @@ _PROGRAM = str(Path(__file__).with_name("program.py"))
 _FIRST_LOOK_S, _SLOWEST_LOOK_S, _SLOWING = 0.008, 0.1, 1.5
 _PLACE_S = 5.0
 
+T = TypeVar("T")
 Outcome = Literal["ready", "failed-over", "failed"]
 
 
@@ -152,9 +153,7 @@ class Boot:
     async def _bring_up(self) -> None:
         """Fill every seat; then look again, since a component may have died while others came up."""
         filling = {name: asyncio.Event() for name in self._seats}
-        async with asyncio.TaskGroup() as group:
-            for seat in self._seats.values():
-                group.create_task(self._fill_in_order(seat, filling))
+        await together(self._fill_in_order(seat, filling) for seat in self._seats.values())
         while fallen := [seat for seat in self._seats.values() if seat.held and await self._has_fallen(seat)]:
             for seat in fallen:
                 await self._fill(seat)
@@ -364,6 +363,17 @@ def _persuasion(within_s: float) -> Iterator[tuple[int, float | None]]:
 async def _pause(seconds: float) -> None:
     """Wait for nothing but time: back-off is what the policy asks for."""
     await asyncio.wait({asyncio.get_running_loop().create_future()}, timeout=seconds)
+
+
+async def together(doings: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all at once; where one breaks the others are cancelled, and its error stays what it is."""
+    tasks = [asyncio.create_task(one) for one in doings]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 def host_of(nonce: str) -> str:

@@ -33,6 +33,7 @@ MARK = "SPIRAL_WARDEN"
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CHUNK_BYTES = 1 << 16
+_LOOKS, _LOOK_AGAIN_S = 200, 0.01
 _DEFAULT_AGAIN = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that this process, or Python, ignores: another program would inherit that."""
 
@@ -40,12 +41,13 @@ _LIBC = ctypes.CDLL(None)
 
 
 class Warden:
-    """What runs, by process id, and the two pipes."""
+    """What runs, by process id, which groups were killed, and the two pipes."""
 
     def __init__(self, mark: str) -> None:
         self._mark = mark
         self._parent = os.getppid()
         self._running: set[int] = set()
+        self._killed: set[int] = set()
         self._buffer = bytearray()
         self._wake, wake = os.pipe()
         os.set_blocking(wake, False)
@@ -100,6 +102,7 @@ class Warden:
             _tell({"refused": request["start"], "why": f"{argv[0]}: {error.strerror}"})
             return
         self._running.add(pid)
+        self._killed.discard(pid)
         _tell({"started": request["start"], "pid": pid})
 
     def _reap(self) -> None:
@@ -113,16 +116,24 @@ class Warden:
                 return
             if ended.si_pid in self._running:
                 _kill_group(ended.si_pid, signal.SIGKILL)
+                self._killed.add(ended.si_pid)
             _, status = os.waitpid(ended.si_pid, 0)
             if ended.si_pid in self._running:
                 self._running.discard(ended.si_pid)
                 _tell({"ended": ended.si_pid, "status": os.waitstatus_to_exitcode(status)})
 
     def _sweep(self, word: str) -> list[int]:
-        """Kill whatever of this warden carries the word in its environment; gives what was found, by looking at /proc."""
-        found = strays(word, f"{MARK}={self._mark}")
-        for pid in found:
-            _kill(pid)
+        """Kill whatever of this warden carries the word in its environment, and look until it is gone; gives what it was."""
+        found: list[int] = []
+        for _ in range(_LOOKS):
+            left = strays(word, f"{MARK}={self._mark}")
+            if not left:
+                break
+            # Who is in a group that was killed is as good as gone: no stray, and yet waited for.
+            found += [pid for pid in left if pid not in found and _group_of(pid) not in self._killed]
+            for pid in left:
+                _kill(pid)
+            select.select([], [], [], _LOOK_AGAIN_S)  # a kill takes a moment; this is rare, and nobody waits long
         return found
 
     def _clear(self) -> None:
@@ -132,7 +143,7 @@ class Warden:
         while found := strays(f"{MARK}={self._mark}"):
             for pid in found:
                 _kill(pid)
-            select.select([self._wake], [], [], 0.01)
+            select.select([], [], [], _LOOK_AGAIN_S)
             self._forget()
 
     def _forget(self) -> None:
@@ -179,6 +190,13 @@ def _spawn(argv: list[str], environment: dict[str, str], log: int) -> int:
         os.waitpid(pid, 0)
         raise OSError(int(number), os.strerror(int(number)))
     return pid
+
+
+def _group_of(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
 
 
 def _kill(pid: int) -> None:

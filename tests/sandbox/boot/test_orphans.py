@@ -1,0 +1,109 @@
+"""No process is left, whatever ends: proven by looking at the system, never at a list of our own."""
+
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+
+from spiral_sandbox.boot.strays import strays
+from spiral_sandbox.errors import SandboxError
+from spiral_sandbox.target import start
+
+LONG = """
+format = 1
+name = "long"
+[[component]]
+name = "family"
+run = ["/bin/sh", "-c", "{child} sleep 600 & echo $! > {{folder}}/child; exec sleep 601"]
+check = {{ kind = "exit", run = ["/bin/sh", "-c", "{check}"] }}
+ready_within_s = 60.0
+"""
+NEVER, SOON = "exit 1", "test -s {folder}/child"
+
+
+@pytest.fixture
+def sandbox(tmp_path):
+    running = start([], seed=1, folder=tmp_path)
+    yield running
+    running.stop()
+
+
+def begin(running, folder, system, child=""):
+    """Have a boot begin that never becomes ready; gives the mark of its processes and the thread that waits for it."""
+    (folder / "long.toml").write_text(LONG.format(child=child, check=NEVER))
+    boot = running.component("boot")
+    mark = boot.facts["boot.mark"]
+    broke = []
+
+    def ask():
+        try:
+            boot.ask("boot", manifest=str(folder / "long.toml"))
+        except SandboxError as error:
+            broke.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    system.await_true(lambda: len(sleeping(mark)) == 2)
+    return boot, mark, thread, broke
+
+
+def sleeping(mark):
+    """The processes of the family: a `sleep` in it, and the one that the family itself has become."""
+    return [pid for pid in strays(mark) if psutil.Process(pid).name() == "sleep"]
+
+
+def test_the_view_of_the_system_finds_what_is_there(tmp_path, sandbox, system):
+    _, mark, *_ = begin(sandbox, tmp_path, system)
+    assert set(system.marked(mark)) >= set(sleeping(mark))
+
+
+@pytest.mark.parametrize("child", ["", "setsid"], ids=["in-its-group", "in-a-session-of-its-own"])
+def test_a_supervisor_that_is_killed_leaves_no_orphan(tmp_path, sandbox, system, child):
+    boot, mark, thread, broke = begin(sandbox, tmp_path, system, child)
+    os.kill(boot.pid, signal.SIGKILL)
+    system.await_true(lambda: system.marked(mark) == [])
+    thread.join(20)
+    assert broke
+    system.await_true(lambda: wardens(mark) == [])
+
+
+def test_a_warden_that_is_killed_takes_its_components_with_it(tmp_path, sandbox, system):
+    boot, mark, thread, broke = begin(sandbox, tmp_path, system)
+    (warden,) = wardens(mark)
+    (family,) = [pid for pid in sleeping(mark) if psutil.Process(pid).ppid() == warden]
+    os.kill(warden, signal.SIGKILL)
+    system.await_true(lambda: not psutil.pid_exists(family) or psutil.Process(family).status() == psutil.STATUS_ZOMBIE)
+    thread.join(20)
+    assert "warden is gone" in broke[0]
+    with pytest.raises(SandboxError, match="warden is gone, so nothing can be started"):
+        boot.ask("boot")
+    for pid in system.marked(mark):  # the grandchild: what a killed warden cannot do is said in its docstring
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_a_sandbox_that_is_stopped_leaves_no_orphan(tmp_path, sandbox, system):
+    _, mark, thread, _ = begin(sandbox, tmp_path, system)
+    sandbox.stop()
+    assert system.marked(mark) == []
+    thread.join(20)
+
+
+@pytest.mark.parametrize(("child", "found"), [("", 0), ("setsid", 1)], ids=["in-its-group", "in-a-session-of-its-own"])
+def test_a_components_own_children_end_with_it(drive, child, found):
+    reply = drive.boot(LONG.format(child=child, check=SOON))
+    assert reply["outcome"] == "ready"
+    assert len(reply["strays"]) == found, "what left the group is found by its environment, killed and told"
+    assert drive.left == []
+
+
+def wardens(mark):
+    return [one.pid for one in psutil.process_iter() if mark in _arguments(one)]
+
+
+def _arguments(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
