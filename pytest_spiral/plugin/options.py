@@ -159,8 +159,8 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def is_wanted(config: pytest.Config) -> bool:
-    """Whether there is anything to do: evidence is asked for, or there is a gates file. Imports nothing heavy."""
-    if config.getoption("--spiral-evidence") or config.getoption("--spiral-release"):
+    """Whether there is anything to do: evidence or a profile is asked for, or there is a gates file. Imports nothing heavy."""
+    if any(config.getoption(option) for option in ("--spiral-evidence", "--spiral-release", "--spiral-profile")):
         return True
     return any(next(config.rootpath.glob(pattern), None) for pattern in config.getini("spiral_gate_files"))
 
