@@ -96,10 +96,17 @@ def load_declared(folder: Path, name: str) -> Declared:
     path = folder / f"{name}.toml"
     try:
         data = path.read_bytes()
+    except OSError as error:
+        raise UseError(f"The profile {path} cannot be read ({error.strerror}).") from error
+    return parse_declared(data, path)
+
+
+def parse_declared(data: bytes, path: Path) -> Declared:
+    """The profile in a file's bytes, `path` being where it stands; raises UseError."""
+    try:
         read = msgspec.convert(tomllib.loads(data.decode()), _File)
         facts = tuple(_requirement(row.requirement) for row in read.fact)
     except (
-        OSError,
         UnicodeDecodeError,
         tomllib.TOMLDecodeError,
         msgspec.ValidationError,
@@ -108,7 +115,7 @@ def load_declared(folder: Path, name: str) -> Declared:
     ) as error:
         raise UseError(f"The profile {path} cannot be taken: {error}.") from error
     _refuse(read, path)
-    return Declared(read.name, read.title, facts, read.check, folder, _digest(data, read.check, folder))
+    return Declared(read.name, read.title, facts, read.check, path.parent, _digest(data, read.check, path.parent))
 
 
 def validate(declared: Declared, facts: Mapping[str, Fact]) -> tuple[Checked, ...]:
