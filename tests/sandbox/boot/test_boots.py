@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pytest_spiral.rules.fidelity import shortfall
+from pytest_spiral.run.challenge import challenge
 from spiral_sandbox.boot.supervisor import host_of
+from spiral_sandbox.target import start
 
 SHELL = """
 format = 1
@@ -142,3 +145,30 @@ def test_two_faults_at_once_are_refused(drive):
 
 def test_the_faults_of_a_drill_can_be_listed(drive):
     assert "port-taken" in drive.together([("faults", {})])[0]
+
+
+class Stub:
+    """What claims to boot: it has an answer for every nonce, and one that was true once."""
+
+    name = "boot"
+
+    def __init__(self, answer):
+        self._answer = answer
+
+    def ask(self, _op, *, nonce):
+        return self._answer(nonce)
+
+
+def test_a_boot_is_challenged_by_its_nonce_and_a_stub_is_found_out(tmp_path):
+    sandbox = start([], seed=1, folder=tmp_path)
+    try:
+        honest = challenge(sandbox.component("boot"), NONCE)
+    finally:
+        sandbox.stop()
+    assert shortfall(honest) == ""
+    assert set(honest.answers["started"]) == {"vault", "fabric", "crown", "operator"}
+    replayed = challenge(Stub(lambda _nonce: honest.answers), "6f" * 16)
+    assert "nonce is not in the log of crown, fabric, operator, vault" in shortfall(replayed)
+    silent = challenge(Stub(lambda _nonce: {"outcome": "ready", "started": {}, "written": {}}), NONCE)
+    assert "started no component" in shortfall(silent)
+    assert shortfall(challenge(Stub(lambda _nonce: {}), NONCE))
