@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import psutil
@@ -107,3 +109,25 @@ def _arguments(process):
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from spiral_sandbox.target import start
+
+boot = start([], seed=1, folder=Path(sys.argv[1])).component("boot")
+print(boot.facts["boot.mark"], flush=True)
+boot.ask("boot", manifest=sys.argv[2])
+"""
+
+
+def test_a_run_that_is_killed_leaves_no_orphan(tmp_path, system):
+    (tmp_path / "long.toml").write_text(LONG.format(child="setsid", check=NEVER))
+    command = [sys.executable, "-c", OWNER, str(tmp_path / "sandbox"), str(tmp_path / "long.toml")]
+    (tmp_path / "sandbox").mkdir()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
+        mark = owner.stdout.readline().strip()
+        system.await_true(lambda: len(sleeping(mark)) == 2)
+        owner.kill()
+    system.await_true(lambda: system.marked(mark) == [] and wardens(mark) == [])
