@@ -37,6 +37,11 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     run: tuple[str, ...] = ()
     within_s: Seconds = 2.0
 
+    def at(self, places: Mapping[str, str]) -> "Check":
+        """This check with its `{…}` filled in."""
+        run = tuple(filled(one, places) for one in self.run)
+        return Check(kind=self.kind, path=filled(self.path, places), run=run, within_s=self.within_s)
+
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One component: its command, what it waits for, its health check, and its policy.

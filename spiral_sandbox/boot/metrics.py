@@ -10,7 +10,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
 
-from spiral_sandbox.boot.supervisor import Report
+from spiral_sandbox.boot.seats import Report
 
 _HELP = {
     "razar_boot_first_attempt_success_total": "Components that were ready at their first attempt.",

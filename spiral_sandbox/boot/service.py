@@ -18,9 +18,10 @@ from spiral_sandbox.boot.flaws import ALWAYS, FLAWS, Flaw
 from spiral_sandbox.boot.manifest import Manifest, load_manifest
 from spiral_sandbox.boot.metrics import figures, publish
 from spiral_sandbox.boot.record import BootLog
+from spiral_sandbox.boot.seats import Report
 from spiral_sandbox.boot.stamp import wall_ns
 from spiral_sandbox.boot.starting import Warden
-from spiral_sandbox.boot.supervisor import Boot, Report, together
+from spiral_sandbox.boot.supervisor import Boot, together
 from spiral_sandbox.errors import SandboxError, UnknownOperationError
 
 if TYPE_CHECKING:

@@ -17,12 +17,13 @@ import sys
 from collections.abc import Coroutine, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from spiral_sandbox.boot.checks import Asked, look
 from spiral_sandbox.boot.flaws import Flaw
 from spiral_sandbox.boot.manifest import Manifest, Part, filled
 from spiral_sandbox.boot.record import BootLog
+from spiral_sandbox.boot.seats import Outcome, Report, Seat, Trouble
 from spiral_sandbox.boot.starting import Child, NotStartedError, Warden
 
 _PROGRAM = str(Path(__file__).with_name("program.py"))
@@ -30,73 +31,6 @@ _FIRST_LOOK_S, _SLOWEST_LOOK_S, _SLOWING = 0.008, 0.1, 1.5
 _PLACE_S = 5.0
 
 T = TypeVar("T")
-Outcome = Literal["ready", "failed-over", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Why an attempt failed. `final`: another attempt would change nothing."""
-
-    reason: str
-    why: str
-
-    @property
-    def final(self) -> bool:
-        """Whether the component's definition is at fault."""
-        return self.reason in ("check-cannot-fail", "cannot-start")
-
-
-@dataclass(slots=True)
-class Seat:
-    """One component's place in a boot: who may take it in which order, and how far that has got.
-
-    `turn` is whose turn it is, `attempts` how often that one was tried, `tries` how often anyone was; `child` is the
-    process that holds the place, `pid` the last one that was started for it.
-    """
-
-    name: str
-    candidates: tuple[Part, ...]
-    turn: int = 0
-    attempts: int = 0
-    tries: int = 0
-    retries: int = 0
-    pid: int = 0
-    child: Child | None = None
-    trouble: Trouble | None = None
-    outcome: Literal["ready", "failed-over", "failed", "not-started", ""] = ""
-
-    @property
-    def part(self) -> Part:
-        """Whose turn it is."""
-        return self.candidates[min(self.turn, len(self.candidates) - 1)]
-
-    @property
-    def held(self) -> bool:
-        """Whether the place is taken."""
-        return self.outcome in ("ready", "failed-over")
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a boot came to. `took_ns` is from its begin until its outcome stood, `strays` what was left at its very end."""
-
-    number: int
-    nonce: str
-    outcome: Outcome
-    reason: str
-    took_ns: int
-    seats: tuple[Seat, ...]
-    strays: tuple[int, ...]
-
-    @property
-    def at_first_attempt(self) -> bool:
-        """Whether it is ready, and no component needed a second attempt or its standby."""
-        return self.outcome == "ready" and all(seat.tries == 1 for seat in self.seats)
-
-    @property
-    def retries(self) -> int:
-        """Attempts after the first one of a component."""
-        return sum(seat.retries for seat in self.seats)
 
 
 @dataclass(slots=True)
@@ -172,7 +106,7 @@ class Boot:
     async def _has_fallen(self, seat: Seat) -> bool:
         part, child = seat.part, seat.child
         assert child is not None  # noqa: S101  a held seat has one
-        why = "" if not child.alive else await look(self._asked(part, seat), child.pid, self.warden)
+        why = "" if not child.alive else await look(self._setting(part, seat.attempts).asked, child.pid, self.warden)
         if child.alive and not why:
             return False
         seat.trouble = Trouble("died-after-ready", why or _how_it_ended(child))
@@ -218,19 +152,17 @@ class Boot:
 
     async def _attempt(self, part: Part, seat: Seat) -> Trouble | None:
         """Start the component and wait until it is ready; None where it is."""
-        asked = self._asked(part, seat)
-        async with _Stranger(self, part, asked):
-            if not await look(asked, None, self.warden):
-                return _healthy_before(asked)
+        setting = self._setting(part, seat.attempts)
+        async with _Stranger(self.warden, setting):
+            if not await look(setting.asked, None, self.warden):
+                return _healthy_before(setting.asked)
             try:
-                child = await self.warden.start(
-                    self._command(part), asked.environment, self.folder / f"{part.name}.log"
-                )
+                child = await self.warden.start(setting.command, setting.asked.environment, setting.log)
             except NotStartedError as error:
                 return Trouble("cannot-start", str(error))
             seat.child, seat.pid = child, child.pid
             self._note("started", component=part.name, attempt=seat.attempts, pid=child.pid)
-            return await self._await_ready(part, asked, child)
+            return await self._await_ready(part, setting.asked, child)
 
     async def _await_ready(self, part: Part, asked: Asked, child: Child) -> Trouble | None:
         loop = asyncio.get_running_loop()
@@ -265,25 +197,11 @@ class Boot:
             await _end(child, part.stop_within_s)
         self._note("stopped", component=part.name, pid=child.pid, status=child.ended.result())
 
-    def _asked(self, part: Part, seat: Seat) -> Asked:
-        places = self._places(part)
-        check = part.check
-        if self.flaw is not None and self.flaw.strikes(part.name, seat.attempts):
-            check = self.flaw.check(check)
-        check = type(check)(
-            kind=check.kind,
-            path=filled(check.path, places),
-            run=tuple(filled(one, places) for one in check.run),
-            within_s=check.within_s,
-        )
-        environment = self._environment(part, seat)
-        return Asked(check, places["address"], part.name, self.nonce, environment, self.folder / f"{part.name}.check")
-
-    def _places(self, part: Part) -> dict[str, str]:
-        host = host_of(self.nonce)
-        folder = self.folder / part.name
+    def _setting(self, part: Part, attempt: int) -> "_Setting":
+        flaw = self.flaw if self.flaw is not None and self.flaw.strikes(part.name, attempt) else None
+        host, folder = host_of(self.nonce), self.folder / part.name
         folder.mkdir(exist_ok=True)
-        return {
+        places = {
             "python": sys.executable,
             "program": _PROGRAM,
             "folder": str(folder),
@@ -291,42 +209,46 @@ class Boot:
             "host": host,
             "port": str(part.port or 0),
         }
-
-    def _command(self, part: Part) -> list[str]:
-        places = self._places(part)
-        return [filled(one, places) for one in part.run]
-
-    def _environment(self, part: Part, seat: Seat) -> dict[str, str]:
-        places = self._places(part)
-        struck = self.flaw is not None and self.flaw.strikes(part.name, seat.attempts)
-        return {
+        environment = {
             "PATH": os.defpath,
             "SPIRAL_BOOT_NONCE": self.nonce,
             "SPIRAL_COMPONENT": part.name,
             "SPIRAL_ADDRESS": places["address"],
             "SPIRAL_FOLDER": places["folder"],
-            "SPIRAL_FLAW": self.flaw.in_program if self.flaw is not None and struck else "",
+            "SPIRAL_FLAW": flaw.in_program if flaw else "",
         }
+        check = (flaw.check(part.check) if flaw else part.check).at(places)
+        asked = Asked(check, places["address"], part.name, self.nonce, environment, folder.with_suffix(".check"))
+        command = tuple(filled(one, places) for one in part.run)
+        return _Setting(command, asked, folder.with_suffix(".log"), stranger=flaw is not None and flaw.takes_port)
+
+
+@dataclass(frozen=True, slots=True)
+class _Setting:
+    """One attempt: what is executed, how it is asked, where it logs, and whether a stranger has its port."""
+
+    command: tuple[str, ...]
+    asked: Asked
+    log: Path
+    stranger: bool
 
 
 class _Stranger:
     """The stranger on a component's port, where the fault says so: a real process that answers healthy."""
 
-    def __init__(self, boot: Boot, part: Part, asked: Asked) -> None:
-        seat = next(one for one in boot._seats.values() if part in one.candidates)  # noqa: SLF001 - one subject, two classes
-        flaw = boot.flaw
-        self._comes = flaw is not None and flaw.takes_port and flaw.strikes(part.name, seat.attempts)
-        self._boot, self._asked = boot, asked
+    def __init__(self, warden: Warden, setting: _Setting) -> None:
+        self._warden, self._setting = warden, setting
         self._child: Child | None = None
 
     async def __aenter__(self) -> None:
-        if not self._comes:
+        if not self._setting.stranger:
             return
-        environment = {**self._asked.environment, "SPIRAL_COMPONENT": "stranger"}
-        command = [sys.executable, "-I", "-S", _PROGRAM, "http"]
-        self._child = await self._boot.warden.start(command, environment, self._boot.folder / "stranger.txt")
+        asked = self._setting.asked
+        command = (sys.executable, "-I", "-S", _PROGRAM, "http")
+        environment = {**asked.environment, "SPIRAL_COMPONENT": "stranger"}
+        self._child = await self._warden.start(command, environment, self._setting.log.with_name("stranger.txt"))
         async with asyncio.timeout(_PLACE_S):
-            while await look(self._asked, None, self._boot.warden):
+            while await look(asked, None, self._warden):
                 await _pause(_FIRST_LOOK_S)
 
     async def __aexit__(self, *_: object) -> None:

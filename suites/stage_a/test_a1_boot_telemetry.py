@@ -129,7 +129,7 @@ def ended(name, events):
     names = {name} | {one["to"] for one in events if one["event"] == "failed-over" and one["component"] == name}
     own = [one["event"] for one in events if one.get("component") in names]
     turns = [event for event in own if event in ("ready", "attempt-failed", "failed", "not-started")]
-    return turns[-1] == "ready", turns.count("attempt-failed")
+    return turns[-1:] == ["ready"], turns.count("attempt-failed")
 
 
 @pytest.mark.criterion("A1.failover")
