@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spiral_sandbox.boot.strays import end_strays
 from spiral_sandbox.errors import SandboxError
 
 
@@ -106,6 +107,7 @@ class Warden:
                 news["end"] = self._ends[news["pid"]] = loop.create_future()
             number = news.get("started") or news.get("refused") or news.get("swept")
             self._settle(self._asked.pop(number, None), news)
+        await asyncio.to_thread(end_strays, f"SPIRAL_WARDEN={self.mark}")  # nothing, unless the warden was killed
         for waiting in self._asked.values():
             if not waiting.done():
                 waiting.set_exception(SandboxError("The boot's warden is gone."))

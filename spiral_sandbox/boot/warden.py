@@ -8,12 +8,12 @@ output are news:
 {"sweep": id, "word": …}                                   → {"swept": id, "pids": [...]}, see `sweep`
                                                              {"ended": pid, "status": n} whenever a component has
 
-A component dies with its supervisor in each of three ways. The warden sees the end of its input, or of the
-supervisor itself (`pidfd_open`), and kills every group, and then whatever carries its mark in its environment.
-Should the warden be killed, the kernel kills each component (`PR_SET_PDEATHSIG`, prctl(2)). And a component's own
-children are killed with it: they are in its group, or, having left it, still carry the mark; the warden inherits
-them (`PR_SET_CHILD_SUBREAPER`). What leaves the group, clears its environment and is started in the moment in which
-the warden itself is killed is beyond this; a control group would be needed for that.
+Nothing outlives them. The warden sees the end of its input, or of the supervisor itself (`pidfd_open`), kills every
+group, and then whatever carries its mark in its environment. Should the warden be killed, the kernel kills each
+component (`PR_SET_PDEATHSIG`, prctl(2)), and the supervisor whatever else carries the mark. A component's own children
+are killed with it: they are in its group, or, having left it, still carry the mark; the warden inherits them
+(`PR_SET_CHILD_SUBREAPER`). Beyond this is who leaves the group and clears its environment, and a component's children
+where supervisor and warden are killed in one moment: a control group would be needed for those.
 
 One thread only, so that forking is safe.
 """
@@ -26,14 +26,14 @@ import signal
 import sys
 from typing import Any
 
-from spiral_sandbox.boot.strays import strays
+from spiral_sandbox.boot.strays import end_strays, kill, look_again, strays
 
 MARK = "SPIRAL_WARDEN"
 """The environment variable that marks everything a warden has started."""
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CHUNK_BYTES = 1 << 16
-_LOOKS, _LOOK_AGAIN_S = 200, 0.01
+_LOOKS = 200
 _DEFAULT_AGAIN = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that this process, or Python, ignores: another program would inherit that."""
 
@@ -95,9 +95,8 @@ class Warden:
     def _start(self, request: dict[str, Any]) -> None:
         argv, environment = request["argv"], {**request["env"], MARK: self._mark}
         try:
-            log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            pid = _spawn(argv, environment, log)
-            os.close(log)
+            with open(request["log"], "ab", buffering=0) as log:  # noqa: PTH123 - a plain descriptor is wanted
+                pid = _spawn(argv, environment, log.fileno())
         except OSError as error:
             _tell({"refused": request["start"], "why": f"{argv[0]}: {error.strerror}"})
             return
@@ -132,27 +131,15 @@ class Warden:
             # Who is in a group that was killed is as good as gone: no stray, and yet waited for.
             found += [pid for pid in left if pid not in found and _group_of(pid) not in self._killed]
             for pid in left:
-                _kill(pid)
-            select.select([], [], [], _LOOK_AGAIN_S)  # a kill takes a moment; this is rare, and nobody waits long
+                kill(pid)
+            look_again()
         return found
 
     def _clear(self) -> None:
         """Kill every group, then look at the system until it shows nothing with the mark any more."""
         for pid in self._running:
             _kill_group(pid, signal.SIGKILL)
-        while found := strays(f"{MARK}={self._mark}"):
-            for pid in found:
-                _kill(pid)
-            select.select([], [], [], _LOOK_AGAIN_S)
-            self._forget()
-
-    def _forget(self) -> None:
-        """Collect what was killed; a zombie is no stray, but it would be its reaper's."""
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
+        end_strays(f"{MARK}={self._mark}")
 
 
 def _watch(parent: int) -> list[int]:
@@ -197,13 +184,6 @@ def _group_of(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return 0
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _kill_group(pid: int, number: int) -> None:
