@@ -19,6 +19,7 @@ from spiral_sandbox.boot.manifest import Check
 from spiral_sandbox.boot.starting import NotStartedError, Warden
 
 _REPLY_BYTES = 1 << 16
+_STATUS = {number: name for name, number in health_pb2.HealthCheckResponse.ServingStatus.items()}
 _CHANNEL = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),
@@ -66,9 +67,9 @@ async def _http(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: 
     finally:
         writer.close()
     head, _, body = reply.partition(b"\r\n\r\n")
-    words = head.split(b"\r\n")[0].split()
-    if len(words) < 2 or words[1] != b"200":
-        return f"unhealthy: {head.split(chr(13).encode())[0].decode(errors='replace') or 'an empty reply'}"
+    first = head.split(b"\r\n")[0].decode(errors="replace")
+    if first.split()[1:2] != ["200"]:
+        return f"unhealthy: {first or 'an empty reply'}"
     try:
         said = json.loads(body)
         return _stranger(asked, pid, said["nonce"], said["pid"])
@@ -94,12 +95,12 @@ async def _grpc(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: 
         except grpc.RpcError as error:
             return f"unhealthy: {error.code().name}"
     if reply.status != health_pb2.HealthCheckResponse.SERVING:
-        return f"unhealthy: {health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status)}"
-    return _stranger(asked, pid, said.get("boot-nonce"), int(said.get("boot-pid", 0)))
+        return f"unhealthy: {_STATUS.get(reply.status, reply.status)}"
+    return _stranger(asked, pid, said.get("boot-nonce"), said.get("boot-pid"))
 
 
 def _stranger(asked: Asked, pid: int, nonce: object, answered: object) -> str:
-    if (nonce, answered) == (asked.nonce, pid):
+    if (nonce, str(answered)) == (asked.nonce, str(pid)):
         return ""
     return f"answered by somebody else: process {answered!r} with the nonce {nonce!r}"
 

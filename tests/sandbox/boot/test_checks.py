@@ -61,6 +61,7 @@ def ok(body):
         (ok(b'{"nonce":"%s","pid":8}' % NONCE.encode()), "answered by somebody else: process 8"),
         (ok(b'{"nonce":"cd","pid":7}'), "answered by somebody else"),
         (ok(b'{"status":"ok"}'), "does not say whose it is"),
+        (ok(b'{"nonce":null,"pid":null}'), "answered by somebody else: process None"),
         (ok(b"[]"), "does not say whose it is"),
         (ok(b"ok"), "does not say whose it is"),
         (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "unhealthy: HTTP/1.1 503"),
