@@ -18,7 +18,7 @@ format = 1
 name = "long"
 [[component]]
 name = "family"
-run = ["/bin/sh", "-c", "{child} sleep 600 & echo $! > {{folder}}/child; exec sleep 601"]
+run = ["/bin/sh", "-c", "{child} /bin/sh -c 'echo $$ > {{folder}}/child; exec sleep 600' & exec sleep 601"]
 check = {{ kind = "exit", run = ["/bin/sh", "-c", "{check}"] }}
 ready_within_s = 60.0
 """
@@ -53,7 +53,14 @@ def begin(running, folder, system, child=""):
 
 def sleeping(mark):
     """The processes of the family: a `sleep` in it, and the one that the family itself has become."""
-    return [pid for pid in strays(mark) if psutil.Process(pid).name() == "sleep"]
+    return [pid for pid in strays(mark) if _name(pid) == "sleep"]
+
+
+def _name(pid):
+    try:
+        return psutil.Process(pid).name()
+    except psutil.NoSuchProcess:  # a check that has ended between the two looks
+        return ""
 
 
 def test_the_view_of_the_system_finds_what_is_there(tmp_path, sandbox, system):
