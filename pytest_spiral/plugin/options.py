@@ -65,6 +65,11 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "metavar": "FILE", "default": None,
         "help": "Sign the evidence with this Ed25519 key, as a job (ini spiral_key). `spiral key new` makes one.",
     }),
+    ("--spiral-profile", {
+        "metavar": "NAME", "default": None,
+        "help": "What this machine is declared to be: profiles/NAME.toml (ini spiral_profile). One that does not match "
+        "stops the run before the first test.",
+    }),
     ("--spiral-fault", {
         "metavar": "PLAN", "action": "append", "default": [],
         "help": "Start the target with this fault, such as memory.fail-1-in-100; may be repeated. "
@@ -97,6 +102,8 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("spiral_ledger_publish", "string", "", "Command that gives the ledger's head to a witness, before collection."),
     ("spiral_reports", "string", "reports", "Default of --spiral-reports, relative to the root folder."),
     ("spiral_key", "string", "", "Default of --spiral-key, relative to the root folder."),
+    ("spiral_profile", "string", "", "Default of --spiral-profile."),
+    ("spiral_profiles", "string", "profiles", "Folder of the declared profiles, relative to the root folder."),
     ("spiral_items", "string", "10000", "Default of --spiral-items."),
     ("spiral_seed", "string", "1", "Default of --spiral-seed."),
     ("spiral_stall", "string", "", "Default of --spiral-stall."),
@@ -131,6 +138,8 @@ class Options:
     deadline: int = 0
     publish: str = ""
     launcher: str = ""
+    profile: str = ""
+    profiles: str = "profiles"
 
     def named(self) -> dict[str, Any]:
         """The options that shape a run, by name, for the bundle."""
@@ -139,6 +148,7 @@ class Options:
             "require": self.require,
             "gates": list(self.gates),
             "faults": list(self.faults),
+            "profile": self.profile,
             "release": self.release,
             "ledger": self.ledger,
             "items": self.items,
@@ -156,8 +166,9 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def is_wanted(config: pytest.Config) -> bool:
-    """Whether there is anything to do: evidence is asked for, or there is a gates file. Imports nothing heavy."""
-    if config.getoption("--spiral-evidence") or config.getoption("--spiral-release") or launcher_of(config):
+    """Whether there is anything to do: evidence or a profile is asked for, or there is a gates file. Imports nothing heavy."""
+    asked = ("--spiral-evidence", "--spiral-release", "--spiral-profile")
+    if any(config.getoption(option) for option in asked) or launcher_of(config):
         return True
     return any(next(config.rootpath.glob(pattern), None) for pattern in config.getini("spiral_gate_files"))
 
@@ -207,12 +218,19 @@ def read_options(config: pytest.Config) -> Options:
         deadline=_time(config, "deadline"),
         publish=str(config.getini("spiral_ledger_publish")),
         launcher=launcher,
+        profile=_first(config.getoption("--spiral-profile"), config.getini("spiral_profile")),
+        profiles=str(config.getini("spiral_profiles")),
     )
 
 
 def names_target(config: pytest.Config) -> bool:
     """Whether the command line names a target or a fault, so that a name which is none is told at once."""
     return bool(config.getoption("--spiral-target") or config.getoption("--spiral-fault"))
+
+
+def names_profile(config: pytest.Config) -> bool:
+    """Whether the command line says what this machine is, so that it is compared even where nothing is recorded."""
+    return bool(config.getoption("--spiral-profile"))
 
 
 def kept_environment() -> dict[str, str]:

@@ -21,6 +21,7 @@ from pytest_spiral.plugin.options import (
     Options,
     kept_environment,
     leave_launcher,
+    names_profile,
     names_target,
     read_options,
     stages_named,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_spiral.model.entry import LedgerHead
     from pytest_spiral.model.launcher import Published
     from pytest_spiral.run.channel import Channel
+    from pytest_spiral.profiles.declared import Declared
     from pytest_spiral.run.gate_run import Sealed
     from pytest_spiral.run.writer import Writer
 
@@ -76,7 +78,7 @@ def set_up(config: pytest.Config) -> None:
     _refuse_unknown_gates(options, book)
     stages = stages_named(config, book.stages)
     plan = make_plan(files, stages, options.gates)
-    process = Process(options, book, plan, _name(config), Redactor(options.secrets))
+    process = Process(options, book, plan, _name(config), Redactor(options.secrets), config.rootpath)
     config.stash[PROCESS] = process
     if options.evidence and is_worker(config):
         _join(config, process)
@@ -84,6 +86,8 @@ def set_up(config: pytest.Config) -> None:
         _open(config, process, stages, files)
     else:
         _know_target(process, named=names_target(config))
+        if names_profile(config) and not is_worker(config):
+            _hold_profile(process)
 
 
 def _refuse_taken_path(config: pytest.Config) -> None:
@@ -134,6 +138,10 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     card = describe_target(options.target, options.faults, options.seed)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
+    process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
+    declared = _hold_profile(process)
+    if declared is not None:
+        profile = _with_facts(declared, profile, process)
     chosen = {gate.id for gate in plan.gates}
     cards = tuple(one for file in files for one in file.cards if one.id in chosen)
     request = Request(
@@ -146,7 +154,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         target=card,
         profile=profile,
         argv=tuple(process.redactor.redact(str(one)) for one in config.invocation_params.args),
-        options=options.named(),
+        options={**options.named(), **({"profile_digest": declared.digest} if declared else {})},
         ini={"spiral_gate_files": list(options.gate_files), "spiral_reports": options.reports},
         environment={name: process.redactor.redact(value) for name, value in kept_environment().items()},
         require="go" if options.require == "go" else "conditional",
@@ -164,7 +172,6 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     _keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")
-    process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
     _point_allure(config, opened.folder)
 
 
@@ -252,6 +259,25 @@ def _with_needs(profile: Profile, process: Process) -> Profile:
             if name not in known and name not in process.known:
                 known[name] = process.fact(name)
     return Profile(name=profile.name, facts=tuple(known[name] for name in sorted(known)))
+
+
+def _hold_profile(process: Process) -> "Declared | None":
+    """The declared profile, compared with this machine; raises UseError with a sentence for each mismatch."""
+    declared = process.declared
+    if declared is None:
+        return None
+    mismatches = declared.mismatches({name: process.fact(name) for one in declared.facts for name in one.names})
+    if mismatches:
+        raise UseError("\n".join(mismatches))
+    return declared
+
+
+def _with_facts(declared: "Declared", profile: Profile, process: Process) -> Profile:
+    """The detected profile under the declared one's name, with every fact that the declaration speaks of."""
+    known = {fact.name: fact for fact in profile.facts} | {
+        name: process.fact(name) for one in declared.facts for name in one.names
+    }
+    return Profile(name=declared.name, facts=tuple(known[name] for name in sorted(known)))
 
 
 def _join(config: pytest.Config, process: Process) -> None:
