@@ -366,7 +366,7 @@ def _quantile(criterion, limit, taken, values, within):
 
 
 def meets(challenge):
-    """Whether the answers prove a subject real: an item with the nonce found, frames at pace, certificates of the run."""
+    """Whether the answers prove a subject real: a nonce found again, frames at pace, the run's certificates."""
     nonce, said = challenge["nonce"], challenge["answers"]
     try:
         if challenge["kind"] == "nonce-item":
@@ -375,6 +375,10 @@ def meets(challenge):
         if challenge["kind"] == "run-certificate":
             services, authority = said.get("services", {}), said.get("authority")
             return bool(services and authority) and all(one == authority for one in services.values())
+        if challenge["kind"] == "nonce-session":
+            logged = [said.get("logged", {}).get(kind, ()) for kind in ("request", "answer")]
+            told = all(any(nonce in str(one) for one in ones) for ones in logged)
+            return bool(nonce) and nonce in str(said.get("said", "")) and told
         if challenge["kind"] == "frame-pace":
             readings, rate, period = said.get("readings", ()), said.get("rate", 0), said.get("period", 0)
             frames, ns = (readings[-1][at] - readings[0][at] for at in (0, 1))

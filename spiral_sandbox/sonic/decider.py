@@ -12,7 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from spiral_sandbox.sonic import tables
+from spiral_sandbox import tables
 
 _DRAWS = 1 << 64
 
@@ -52,7 +52,7 @@ class Decision:
 
 def load_rules(presets: Collection[str]) -> Rules:
     """The rules of this package; ValueError if they name a preset that is not among `presets`."""
-    return parse_rules(tables.packaged("decider.toml"), presets)
+    return parse_rules(tables.packaged(__package__, "decider.toml"), presets)
 
 
 def parse_rules(text: str, presets: Collection[str]) -> Rules:
