@@ -106,7 +106,7 @@ def model_for(agent: str, rules: Rules, draw_one: Draw) -> Pick:
 def modulate(seed: int, wish: Wish, rules: Rules, disturbance: Disturbance = HONEST) -> Decision:
     """Choose a preset for a step in a mood: drawn over seed, step and mood. ValueError for an unknown mood."""
     weights = dict(rules.mood_named(wish.mood).presets)
-    order = disturbance.order(sorted(weights))
+    order = disturbance.order(sorted(weights), 0)
     reasons = [f"mood {wish.mood} allows " + ", ".join(f"{name} {weights[name]}" for name in order)]
     if wish.preset in weights:
         weights[wish.preset] += rules.script_bonus

@@ -23,8 +23,9 @@ class Disturbance:
     hidden: frozenset[str] = frozenset()
     """Kinds of what comes from outside that go past the log."""
 
-    def order(self, names: Sequence[str]) -> Sequence[str]:
-        """The order in which candidates stand in a draw; they come sorted."""
+    def order(self, names: Sequence[str], number: int) -> Sequence[str]:
+        """The order in which candidates stand in the session's draw of that number; they come sorted."""
+        del number  # the honest order is always the same
         return names
 
     def material(self, material: Sequence[str]) -> Sequence[str]:
@@ -46,9 +47,9 @@ class HiddenInput(Disturbance):
 class HashSeedDependence(Disturbance):
     """Candidates stand in the order of a set, which changes with the interpreter's hash seed."""
 
-    def order(self, names: Sequence[str]) -> Sequence[str]:
-        """Whatever order a set has today."""
-        return list(set(names))
+    def order(self, names: Sequence[str], number: int) -> Sequence[str]:
+        """Whatever order a set has today. With the number in it, no hash seed leaves all draws as they were."""
+        return [name for _, name in {(number, name) for name in names}]
 
 
 class ClockDependence(Disturbance):
@@ -115,9 +116,9 @@ class _Combined(Disturbance):
         self._parts = parts
         self.hidden = frozenset(kind for part in parts for kind in part.hidden)
 
-    def order(self, names: Sequence[str]) -> Sequence[str]:
+    def order(self, names: Sequence[str], number: int) -> Sequence[str]:
         for part in self._parts:
-            names = part.order(names)
+            names = part.order(names, number)
         return names
 
     def material(self, material: Sequence[str]) -> Sequence[str]:

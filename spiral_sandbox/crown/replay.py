@@ -36,7 +36,8 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sentence(self) -> str:
         """The divergence in one sentence."""
-        return f"step {self.step} ({self.kind}): {self.field} is {self.logged} in the log and {self.replayed} in the replay"
+        where = f"step {self.step} ({self.kind}), {self.field}"
+        return f'{where}: the log has "{self.logged}", the replay has "{self.replayed}"'
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -174,9 +174,9 @@ class Session:
 
     def _pick(self, purpose: str, weights: Mapping[str, int]) -> decider.Pick:
         """Draw one of several by weight, and tell of the draw."""
-        order = self._disturbance.order(sorted(weights))
-        of = sum(weights.values())
         self._draws += 1
+        order = self._disturbance.order(sorted(weights), self._draws)
+        of = sum(weights.values())
         material = self._disturbance.material((str(self._draws), purpose))
         drawn = draw(self._opening.seed, material, of)
         self._step("draw", {"for": purpose, "of": of, "drawn": drawn})
