@@ -111,6 +111,7 @@ def measure_alone(spiral, crown, logs, folder):
     """Sessions that use memory, the clock and chance, each replayed from its log with every other way shut."""
     for note in NOTES:
         crown.ask("note", text=note)
+    kept = {}
     with spiral.measure("alone") as alone, spiral.measure("logged") as logged, spiral.measure("reads") as reads:
         for number, texts in enumerate(ASKED):
             session = f"alone-{number}"
@@ -122,13 +123,16 @@ def measure_alone(spiral, crown, logs, folder):
             for step, told, done in logs.side_by_side(log, said["replay"]):
                 logged.item(f"{session}/{step}", told)
                 alone.item(f"{session}/{step}", done)
+            kept[session] = log
             reads.check(not said["reached"], f"the replay of {session} reached for {said['reached'][:3]}")
+    return kept
 
 
 @pytest.mark.criterion("A2.log-complete")
 def test_the_log_alone_suffices(spiral, logs, tmp_path):
     """A fresh process with the log, an empty folder and nothing else repeats every step of a live session."""
-    measure_alone(spiral, spiral.target.crown, logs, tmp_path)
+    for session, log in measure_alone(spiral, spiral.target.crown, logs, tmp_path).items():
+        spiral.attach(log, name=f"{session}.jsonl")
 
 
 @pytest.mark.criterion("A2.divergence-named")
