@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spiral_sandbox import tables
 from spiral_sandbox.crown import memory
@@ -13,11 +15,14 @@ from spiral_sandbox.crown.agents import AGENTS
 from spiral_sandbox.crown.agents.remote import LONGEST_REPLY, checked_address, remote
 from spiral_sandbox.crown.canonical import canonical
 from spiral_sandbox.crown.clock import GivenClock, RunningClock
+from spiral_sandbox.crown.decider import Wish, modulate
 from spiral_sandbox.crown.errors import CrownError
 from spiral_sandbox.crown.log import Logger, read_log, sealed, written
 from spiral_sandbox.crown.replay import replay_log
 from spiral_sandbox.crown.rules import load_rules, parse_rules
 from spiral_sandbox.crown.session import Opening, Session, Sources
+from spiral_sandbox.sonic.demo import load_demo
+from spiral_sandbox.sonic.presets import load_presets
 
 RULES = load_rules()
 TEXT = tables.packaged("spiral_sandbox.crown", "rules.toml")
@@ -114,6 +119,53 @@ def test_clocks_do_not_go_back():
     assert clock.read() == 5
     running = RunningClock()
     assert 0 <= running.read() <= running.read()
+
+
+# Modulation presets, chosen by mood and seed
+
+
+def preset_of(seed, name, mood, wish=None):
+    return modulate(seed, Wish(name=name, mood=mood, preset=wish), RULES)
+
+
+MOODS = {one.name: one.presets for one in RULES.mood}
+
+
+def test_moods_allow_presets_that_sonic_has_and_the_demo_is_in_moods_that_there_are():
+    assert {preset for presets in MOODS.values() for preset in presets} == set(load_presets())
+    assert {step.mood for step in load_demo()} <= set(MOODS)
+
+
+@given(seed=st.integers(), step=st.text(min_size=1), mood=st.sampled_from(sorted(MOODS)))
+def test_the_same_seed_step_and_mood_give_the_same_allowed_preset(seed, step, mood):
+    first = preset_of(seed, step, mood)
+    assert first == preset_of(seed, step, mood)
+    assert first.preset in MOODS[mood]
+    assert first.preset in first.reasons[-1]
+
+
+def test_presets_are_drawn_in_proportion_to_their_weights():
+    drawn = [preset_of(seed, "step", "calm", "crown-shimmer").preset for seed in range(4_000)]
+    for name, weight in {"root-drone": 3, "tidal-pad": 2, "crown-shimmer": 1 + 2}.items():
+        assert drawn.count(name) / 4_000 == pytest.approx(weight / 8, abs=0.04)
+
+
+def test_step_and_mood_change_the_draw():
+    assert {preset_of(3, f"step-{number}", "calm").preset for number in range(50)} == set(MOODS["calm"])
+
+
+def test_a_wish_that_a_mood_does_not_allow_is_said_and_not_granted():
+    decision = preset_of(1, "step", "joyful", "root-drone")
+    assert decision.preset != "root-drone"
+    assert "does not allow" in decision.reasons[1]
+
+
+def test_a_mood_that_is_not_known_is_refused_and_leaves_no_step():
+    lines = []
+    session = open_session(lines)
+    with pytest.raises(ValueError, match="mood 'gloomy' is not known; known are calm, curious, joyful, resolute"):
+        session.modulate(Wish(name="step", mood="gloomy"))
+    assert len(lines) == 1
 
 
 # Calls without end
