@@ -402,7 +402,7 @@ def met(text, facts):
     """Whether a requirement holds on the facts: True, False, or None where nobody knows."""
     leaf = r"([a-z][\w.+-]*)(?: (>=|<=|>|<|==|!=) (-?\d+(?:\.\d+)?)(?: ([A-Za-z%]+))?)?"
     found = []
-    for part in text.split(" and "):
+    for part in re.sub(r'secret\("(\w+)"\)', r"secret.\1", text).split(" and "):
         read = re.fullmatch(leaf, part)
         if read is None or read[1] in ("not", "or", "and") or " or " in part:
             raise Left(f"requirement {text}")

@@ -1,5 +1,6 @@
 """Opening and sealing a run from pytest's side: in the controller, in xdist's workers, and without xdist."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,14 @@ from pytest_spiral.plugin.claims import Book, make_book
 from pytest_spiral.plugin.guard import Guard
 from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.markers import register_markers
-from pytest_spiral.plugin.options import Options, kept_environment, names_target, read_options, stages_named
+from pytest_spiral.plugin.options import (
+    Options,
+    kept_environment,
+    names_target,
+    read_options,
+    secret_values,
+    stages_named,
+)
 from pytest_spiral.plugin.process import Process
 from pytest_spiral.rules.facts import stated_facts
 from pytest_spiral.rules.paths import INVENTORY
@@ -59,6 +67,7 @@ def set_up(config: pytest.Config) -> None:
     if not files:
         _refuse_taken_path(config)
     book = make_book(config.rootpath, files)
+    options = replace(options, secrets=(*options.secrets, *_required_secrets(book)))
     register_markers(config, book.stages, book.gates)
     _refuse_unknown_gates(options, book)
     stages = stages_named(config, book.stages)
@@ -71,6 +80,16 @@ def set_up(config: pytest.Config) -> None:
         _open(config, process, stages, files)
     else:
         _know_target(process, named=names_target(config))
+
+
+def _required_secrets(book: Book) -> tuple[str, ...]:
+    """The values of secrets that criteria require: who asks for one must not find it in the evidence."""
+    from pytest_spiral.model.profile import SECRET
+    from pytest_spiral.rules.requirements import parse_requirement
+
+    required = [one.requires for one in book.criteria.values() if one.requires]
+    names = {name for text in required if SECRET[:-1] in text for name in parse_requirement(text).names}
+    return secret_values(sorted(name.removeprefix(SECRET) for name in names if name.startswith(SECRET)))
 
 
 def _refuse_taken_path(config: pytest.Config) -> None:
