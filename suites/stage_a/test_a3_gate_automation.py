@@ -60,12 +60,12 @@ class Phases:
     def __init__(self):
         self.done = []
 
-    def run(self, name, command, cwd, environment):
+    def run(self, name, command, cwd, environment, wait_s=WAIT_S):
         """Run one command to its end; one that takes too long ends the test."""
         began = time.monotonic()
         ended = subprocess.run(
             [str(part) for part in command], cwd=cwd, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=WAIT_S,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=wait_s,
         )  # fmt: skip
         said = ended.stdout.decode(errors="replace")
         command = [Path(command[0]).name, *map(str, command[1:])]
@@ -244,6 +244,49 @@ def test_acceptance_runs_from_the_wheel_and_hands_over_a_bundle(spiral, clean):
         spoilt, _ = clean.run("verify what was touched", clean.home / "bin" / "spiral", "verify", moved)
         m.check(spoilt == 3, f"one blank more in the plan, and spiral verify ended with {spoilt}")
     spiral.attach(clean.phases.log(), name="acceptance-phases.json")
+
+
+COVERAGE = """
+[run]
+branch = true
+source_pkgs = spiral_sandbox
+parallel = true
+patch = subprocess
+data_file = {folder}/data
+[report]
+exclude_also =
+    if TYPE_CHECKING:
+    \\.\\.\\.$
+"""
+
+
+@pytest.mark.criterion("A3.coverage")
+def test_the_system_under_test_is_covered(spiral, tmp_path):
+    """The sandbox's own tests run by pytest-cov; lines and branches are added up from the files of its report."""
+    phases, report = Phases(), tmp_path / "coverage.json"
+    (tmp_path / "coveragerc").write_text(COVERAGE.format(folder=tmp_path), encoding="utf-8")
+    options = ["--cov=spiral_sandbox", "--cov-branch", f"--cov-config={tmp_path / 'coveragerc'}"]
+    command = [sys.executable, "-m", "pytest", "tests/sandbox", "-q", "-n", "2", "-p", "no:cacheprovider", *options]
+    status, said = phases.run("coverage", [*command, f"--cov-report=json:{report}"], ROOT, dict(os.environ), 900)
+    spiral.attach(phases.log(), name="coverage-phases.json")
+    files = json.loads(report.read_text())["files"] if report.is_file() else {}
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "spiral_sandbox").rglob("*.py")}
+    with spiral.measure("coverage-run") as m:
+        m.check(status == 0, f"pytest ended with {status}: {said[-300:]}")
+        m.check(files, "pytest-cov has written no report")
+        missing = sorted(modules - {Path(name).as_posix() for name in files})
+        m.check(not missing, f"not in the report: {', '.join(missing[:5])}")
+    parts = {
+        "line-coverage": ("covered_lines", "num_statements"),
+        "branch-coverage": ("covered_branches", "num_branches"),
+    }
+    for name, (covered, there) in parts.items():
+        with spiral.measure(name, unit="%") as m:
+            whole = sum(one["summary"][there] for one in files.values())
+            if whole:
+                m.value(100 * sum(one["summary"][covered] for one in files.values()) / whole)
+            else:
+                m.failed("there is nothing in the report")
 
 
 @pytest.mark.criterion("A3.toolchain")
