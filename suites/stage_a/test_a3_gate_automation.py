@@ -54,6 +54,12 @@ print(json.dumps(told))
 """
 
 
+def environment_without(*names):
+    """This process's environment without some variables, and without what the pytest around has put there."""
+    hidden = (*names, "PYTEST_", "COV_", "COVERAGE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+
+
 class Phases:
     """Commands that are run one after the other: what, how it ended, how long it took, what it said."""
 
@@ -92,9 +98,7 @@ class Clean:
         self.dist = folder / "dist"
         self.home = folder / "clean"
         self.python = self.home / "bin" / "python"
-        hidden = ("PYTHONPATH", "PYTEST_", "COV_", "COVERAGE", "VIRTUAL_ENV")
-        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-        self.environment["PYTHONSAFEPATH"] = "1"
+        self.environment = {**environment_without("PYTHONPATH", "VIRTUAL_ENV"), "PYTHONSAFEPATH": "1"}
         shutil.copytree(ROOT, self.sources, ignore=LEFT_OUT)
 
     def run(self, name, *command, cwd=None):
@@ -267,7 +271,7 @@ def test_the_system_under_test_is_covered(spiral, tmp_path):
     (tmp_path / "coveragerc").write_text(COVERAGE.format(folder=tmp_path), encoding="utf-8")
     options = ["--cov=spiral_sandbox", "--cov-branch", f"--cov-config={tmp_path / 'coveragerc'}"]
     command = [sys.executable, "-m", "pytest", "tests/sandbox", "-q", "-n", "2", "-p", "no:cacheprovider", *options]
-    status, said = phases.run("coverage", [*command, f"--cov-report=json:{report}"], ROOT, dict(os.environ), 900)
+    status, said = phases.run("coverage", [*command, f"--cov-report=json:{report}"], ROOT, environment_without(), 900)
     spiral.attach(phases.log(), name="coverage-phases.json")
     files = json.loads(report.read_text())["files"] if report.is_file() else {}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "spiral_sandbox").rglob("*.py")}

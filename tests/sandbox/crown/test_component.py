@@ -208,6 +208,28 @@ def test_a_stand_in_does_not_meet_the_challenge(faulty):
     assert shortfall(challenge(crown, "6e6f6e6365")) == "the answer does not hold the nonce"
 
 
+def test_a_stand_in_answers_whatever_it_is_asked_in_the_same_form(faulty, crown):
+    stub = faulty("crown.stub")
+    steps = [{"name": "closing", "mood": "calm", "preset": "crown-shimmer"}]
+    asked = [
+        ("scenarios", {}),
+        ("run", {"scenario": NAMES[0]}),
+        ("configure", {"live": {}}),
+        ("note", {"text": "The moon is new."}),
+        ("open", {"session": "same-form"}),
+        ("say", {"session": "same-form", "text": "The sea is wide."}),
+        ("presets", {"session": "same-form", "steps": steps}),
+        ("close", {"session": "same-form"}),
+        ("drill", {"logs": {NAMES[0]: recorded(NAMES[0]).decode()}, "workers": 1}),
+    ]
+    for op, arguments in asked:
+        told, honest = stub.ask(op, **arguments), crown.ask(op, **arguments)
+        assert type(told) is type(honest)
+        assert not isinstance(told, dict) or told.keys() == honest.keys()
+    said = [stub.ask("say", session="x", text=text)["text"] for text in ("north", "south")]
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("fault", [one for one in FAULTS if one != "crown.stub"])
 def test_a_fault_leaves_crown_what_it_is(faulty, fault):
     assert shortfall(challenge(faulty(fault), "6e6f6e6365")) == ""
