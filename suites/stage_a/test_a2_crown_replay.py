@@ -25,6 +25,13 @@ ASKED = [
         "Conclude: all is said.",
     ),
 ]
+SCENARIOS = {
+    "glm-reflection": ("glm", 1101),
+    "kimicho-guidance": ("kimicho", 2102),
+    "kimi-k2-revision": ("kimi_k2", 3103),
+    "air-star-validation": ("air_star", 4104),
+    "rstar-finalization": ("rstar", 5105),
+}
 NOTES = ["The lamp is lit.", "The harbour is not frozen.", "Boats leave with the tide."]
 
 
@@ -54,6 +61,14 @@ def drills(crown, recorded):
 def measure_drills(spiral, crown, logs):
     """Every step of five scenarios in five drills: as the log tells it, and as the replay does it."""
     recorded = recordings(crown)
+    with spiral.measure("scenarios") as scenarios:
+        for name, (agent, seed) in SCENARIOS.items():
+            lines = logs.read(recorded.get(name, ""))
+            seeds = [line["body"]["seed"] for line in lines if line["kind"] == "opened"]
+            asked = {line["body"]["agent"] for line in lines if line["body"].get("by") == "operator"}
+            calls = [line for line in lines if line["kind"] == "call"]
+            crosses = seeds == [seed] and agent in asked and calls
+            scenarios.check(crosses, f"{name} is no recording of {agent} with seed {seed}, working with other agents")
     with (
         spiral.measure("recorded") as told,
         spiral.measure("replayed") as done,
