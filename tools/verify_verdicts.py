@@ -367,7 +367,7 @@ def _quantile(criterion, limit, taken, values, within):
 
 
 def meets(challenge):
-    """Whether the answers prove a subject real: the nonce found again in store or logs, frames at pace, certificates."""
+    """Whether the answers prove a subject real: a nonce found again, frames at pace, the run's certificates."""
     nonce, said = challenge["nonce"], challenge["answers"]
     try:
         if challenge["kind"] == "nonce-item":
@@ -380,6 +380,10 @@ def meets(challenge):
             started, written = said.get("started", {}), said.get("written", {})
             apart = bool(nonce and started) and len(set(started.values())) == len(started)
             return apart and all(wrote(written.get(name, ""), nonce, pid) for name, pid in started.items())
+        if challenge["kind"] == "nonce-session":
+            logged = [said.get("logged", {}).get(kind, ()) for kind in ("request", "answer")]
+            told = all(any(nonce in str(one) for one in ones) for ones in logged)
+            return bool(nonce) and nonce in str(said.get("said", "")) and told
         if challenge["kind"] == "frame-pace":
             readings, rate, period = said.get("readings", ()), said.get("rate", 0), said.get("period", 0)
             frames, ns = (readings[-1][at] - readings[0][at] for at in (0, 1))
@@ -415,7 +419,7 @@ def met(text, facts):
     """Whether a requirement holds on the facts: True, False, or None where nobody knows."""
     leaf = r"([a-z][\w.+-]*)(?: (>=|<=|>|<|==|!=) (-?\d+(?:\.\d+)?)(?: ([A-Za-z%]+))?)?"
     found = []
-    for part in text.split(" and "):
+    for part in re.sub(r'secret\("(\w+)"\)', r"secret.\1", text).split(" and "):
         read = re.fullmatch(leaf, part)
         if read is None or read[1] in ("not", "or", "and") or " or " in part:
             raise Left(f"requirement {text}")

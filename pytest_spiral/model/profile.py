@@ -14,13 +14,21 @@ Kind = Literal["hardware", "environment"]
 EVIDENCE_LIMIT: Final = 4096
 """Bytes of UTF-8 that one fact's evidence may take."""
 
-NAME_PATTERN: Final = r"(?:tool|module)\.[A-Za-z0-9_.+-]*[A-Za-z0-9_+]|[a-z](?:[a-z0-9_.-]*[a-z0-9_])?"
-"""A fact's name. After `tool.` and `module.` capitals and `+` are allowed: `module.PIL`, `tool.g++`."""
+NAME_PATTERN: Final = (
+    r"(?:tool|module)\.[A-Za-z0-9_.+-]*[A-Za-z0-9_+]|secret\.[A-Za-z_][A-Za-z0-9_]*|[a-z](?:[a-z0-9_.-]*[a-z0-9_])?"
+)
+"""A fact's name. After `tool.` and `module.` capitals and `+` are allowed: `module.PIL`, `tool.g++`.
+
+After `secret.` stands the name of an environment variable; in a requirement it is written `secret("API_TOKEN")`.
+"""
 
 PROFILE_PATTERN: Final = r"[a-z](?:[a-z0-9_.-]*[a-z0-9_])?"
 
-OPEN_FAMILIES: Final = ("tool", "module")
-"""Families in which every name may be asked for: a program on PATH, a Python module."""
+SECRET: Final = "secret."
+"""What the name of a fact about a secret begins with. Such a fact says that there is one, and never which."""
+
+OPEN_FAMILIES: Final = ("tool", "module", "secret")
+"""Families in which every name may be asked for: a program on PATH, a Python module, a secret of the environment."""
 
 KNOWN_FACTS: Final[Mapping[str, Kind]] = MappingProxyType(
     {

@@ -213,7 +213,7 @@ def read_options(config: pytest.Config) -> Options:
         items=_whole(config, "items", 1),
         seed=_whole(config, "seed", 0),
         gate_files=tuple(config.getini("spiral_gate_files")),
-        secrets=_secret_values(config.getini("spiral_secrets")),
+        secrets=secret_values(config.getini("spiral_secrets")),
         stall=_time(config, "stall"),
         deadline=_time(config, "deadline"),
         publish=str(config.getini("spiral_ledger_publish")),
@@ -317,7 +317,7 @@ def _time(config: pytest.Config, name: str) -> int:
     return nanoseconds
 
 
-def _secret_values(names: list[str]) -> tuple[str, ...]:
+def secret_values(names: list[str]) -> tuple[str, ...]:
     """The values of the variables that are set; one too short to be told from ordinary text is wrong use."""
     from pytest_spiral.rules.redact import SHORTEST_SECRET
 
@@ -325,7 +325,7 @@ def _secret_values(names: list[str]) -> tuple[str, ...]:
     short = [name for name, value in values.items() if len(value) < SHORTEST_SECRET]
     if short:
         raise pytest.UsageError(
-            f"spiral_secrets: the value of {short[0]} has fewer than {SHORTEST_SECRET} characters, "
+            f"a secret: the value of {short[0]} has fewer than {SHORTEST_SECRET} characters, "
             "and striking it out would strike out ordinary text."
         )
     return tuple(values.values())

@@ -24,6 +24,7 @@ from pytest_spiral.plugin.options import (
     names_profile,
     names_target,
     read_options,
+    secret_values,
     stages_named,
 )
 from pytest_spiral.plugin.process import Process
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     from pytest_spiral.ledger.store import Store
     from pytest_spiral.model.entry import LedgerHead
     from pytest_spiral.model.launcher import Published
-    from pytest_spiral.run.channel import Channel
     from pytest_spiral.profiles.declared import Declared
+    from pytest_spiral.run.channel import Channel
     from pytest_spiral.run.gate_run import Sealed
     from pytest_spiral.run.writer import Writer
 
@@ -74,6 +75,7 @@ def set_up(config: pytest.Config) -> None:
     if not files:
         _refuse_taken_path(config)
     book = make_book(config.rootpath, files)
+    options = replace(options, secrets=(*options.secrets, *_required_secrets(book)))
     register_markers(config, book.stages, book.gates)
     _refuse_unknown_gates(options, book)
     stages = stages_named(config, book.stages)
@@ -88,6 +90,16 @@ def set_up(config: pytest.Config) -> None:
         _know_target(process, named=names_target(config))
         if names_profile(config) and not is_worker(config):
             _hold_profile(process)
+
+
+def _required_secrets(book: Book) -> tuple[str, ...]:
+    """The values of secrets that criteria require: who asks for one must not find it in the evidence."""
+    from pytest_spiral.model.profile import SECRET
+    from pytest_spiral.rules.requirements import parse_requirement
+
+    required = [one.requires for one in book.criteria.values() if one.requires]
+    names = {name for text in required if SECRET[:-1] in text for name in parse_requirement(text).names}
+    return secret_values(sorted(name.removeprefix(SECRET) for name in names if name.startswith(SECRET)))
 
 
 def _refuse_taken_path(config: pytest.Config) -> None:

@@ -84,11 +84,23 @@ def _wrote(text: str, nonce: str, pid: object) -> bool:
     return False
 
 
+def _told_and_logged(nonce: str, answers: Mapping[str, Any]) -> str:
+    """`said`: the answer's text; `logged`: kind → what a session's log holds of that kind; all with the nonce."""
+    if not nonce:
+        return "nothing was asked that could not be foreseen"
+    if nonce not in str(answers.get("said", "")):
+        return "the answer does not hold the nonce"
+    logged = answers.get("logged", {})
+    missing = [kind for kind in ("request", "answer") if not any(nonce in str(one) for one in logged.get(kind, ()))]
+    return f"the log has no {' and no '.join(missing)} with the nonce" if missing else ""
+
+
 CHALLENGES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "nonce-item": _found_again,
     "frame-pace": _paced,
     "run-certificate": _certified,
     "boot-nonce": _booted,
+    "nonce-session": _told_and_logged,
 }
 
 

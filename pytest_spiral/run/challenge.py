@@ -1,6 +1,7 @@
 """Asking a subject what a lesser thing cannot answer. `rules.fidelity` reads the transcripts made here."""
 
 import hashlib
+import json
 import socket
 import ssl
 import threading
@@ -139,10 +140,21 @@ def _digest(certificate: Path) -> str:
     return "sha256:" + hashlib.sha256(der).hexdigest()
 
 
+def _nonce_session(component: Component, nonce: str) -> dict[str, Any]:
+    """Ask something that nobody could foresee, in a session of its own, and read it again in that session's log."""
+    session = f"challenge-{nonce}"[:60]
+    component.ask("open", session=session)
+    said = component.ask("say", session=session, text=f"The word is {nonce}.")
+    lines = [json.loads(line) for line in component.ask("close", session=session).splitlines()]
+    logged = {kind: [json.dumps(one["body"]) for one in lines if one["kind"] == kind] for kind in ("request", "answer")}
+    return {"said": str(said["text"]), "logged": logged}
+
+
 _BY_NAME: dict[str, tuple[str, Callable[[Component, str], dict[str, Any]]]] = {
     "memory": ("nonce-item", _nonce_item),
     "sonic": ("frame-pace", _frame_pace),
     "connectors": ("run-certificate", _run_certificate),
     "operator": ("nonce-item", _nonce_command),
     "boot": ("boot-nonce", _boot_nonce),
+    "crown": ("nonce-session", _nonce_session),
 }

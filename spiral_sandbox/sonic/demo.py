@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from spiral_sandbox.sonic import tables
+from spiral_sandbox import tables
 
 
 class Step(tables.Row, frozen=True):
@@ -24,7 +24,7 @@ class _File(tables.Document, frozen=True):
 
 def load_demo() -> tuple[Step, ...]:
     """The demo script of this package."""
-    return parse_demo(tables.packaged("demo.toml"))
+    return parse_demo(tables.packaged(__package__, "demo.toml"))
 
 
 def parse_demo(text: str) -> tuple[Step, ...]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from spiral_sandbox.sonic import tables
+from spiral_sandbox import tables
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _PATIENCE_SECONDS = 5.0
@@ -45,7 +45,7 @@ class Found:
 
 def load_wanted() -> tuple[Wanted, ...]:
     """The components that the sonic core would like to have."""
-    components = tables.read(tables.packaged("inventory.toml"), _File, "inventory.toml").component
+    components = tables.read(tables.packaged(__package__, "inventory.toml"), _File, "inventory.toml").component
     tables.demand_unique((wanted.name for wanted in components), "inventory.toml")
     return components
 

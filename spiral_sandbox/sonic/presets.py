@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from spiral_sandbox.sonic import tables
+from spiral_sandbox import tables
 
 
 class Tremolo(tables.Row, frozen=True):
@@ -78,7 +78,7 @@ def digest_of(gain: float, figures: Sequence[Sequence[float]]) -> str:
 
 def load_presets() -> dict[str, Preset]:
     """The presets of this package by name."""
-    return parse_presets(tables.packaged("presets.toml"))
+    return parse_presets(tables.packaged(__package__, "presets.toml"))
 
 
 def parse_presets(text: str) -> dict[str, Preset]:

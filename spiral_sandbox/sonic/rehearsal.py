@@ -9,7 +9,7 @@ import numpy as np
 
 from spiral_sandbox.sonic import avatar, deadlines, loudness, recording, scan
 from spiral_sandbox.sonic.backend import Device
-from spiral_sandbox.sonic.decider import Decision
+from spiral_sandbox.sonic.choice import Choice
 from spiral_sandbox.sonic.demo import Step, lengths
 from spiral_sandbox.sonic.flaws import Flaw
 from spiral_sandbox.sonic.presets import Preset
@@ -23,19 +23,19 @@ _LISTED = 100
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a rehearsal is to play: the script, its decisions step by step, and its length in seconds."""
+    """What a rehearsal is to play: the script, its choices step by step, and its length in seconds."""
 
     name: str
     seconds: float
     steps: tuple[Step, ...]
-    decisions: tuple[Decision, ...]
+    choices: tuple[Choice, ...]
     presets: Mapping[str, Preset]
 
 
 def compose(plan: Plan, flaw: Flaw) -> Programme:
     """The programme of a plan. ValueError if a step would be too short to fade in and out."""
     frames = lengths(plan.steps, plan.seconds, RATE)
-    wanted = [plan.presets[decision.preset] for decision in plan.decisions]
+    wanted = [plan.presets[choice.preset] for choice in plan.choices]
     script = [(index, preset, count) for index, (preset, count) in enumerate(zip(wanted, frames, strict=True))]
     return lay(flaw.script(script, plan.presets))
 
@@ -128,15 +128,15 @@ class Seen:
         }
 
     def step(self, index: int) -> dict[str, Any]:
-        """One step: what was decided, what the callback rendered, and what is in the recording."""
-        decision = self.plan.decisions[index]
-        preset = self.plan.presets[decision.preset]
+        """One step: what was chosen, what the callback rendered, and what is in the recording."""
+        choice = self.plan.choices[index]
+        preset = self.plan.presets[choice.preset]
         planned = lengths(self.plan.steps, self.plan.seconds, RATE)[index]
         sounded = self.stream.log.sounded.get(index)
         return {
             "name": self.plan.steps[index].name,
-            "mood": decision.mood,
-            "chosen": {"preset": decision.preset, "reasons": list(decision.reasons)},
+            "mood": choice.mood,
+            "chosen": {"preset": choice.preset, "reasons": list(choice.reasons)},
             "expected_digest": preset.digest,
             "target_lufs": preset.target_lufs,
             "planned_s": planned / RATE,

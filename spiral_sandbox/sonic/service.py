@@ -1,7 +1,6 @@
 """The sonic component: what the operator of the rig can ask of the sonic core.
 
 rehearse      play the demo script once in real time; a report (`rehearsal.report`)
-decide        which preset each step would get, and why
 presets       the presets with their digests
 demo          the demo script
 inventory     which optional components are here
@@ -16,13 +15,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from spiral_sandbox.errors import UnknownOperationError
 from spiral_sandbox.sonic import rehearsal
 from spiral_sandbox.sonic.backend import DefaultDevice, Device, NullDevice
-from spiral_sandbox.sonic.decider import Decision, decide, load_rules
-from spiral_sandbox.sonic.demo import Step, load_demo
+from spiral_sandbox.sonic.choice import Choice, as_wished, handed_in
+from spiral_sandbox.sonic.demo import load_demo
 from spiral_sandbox.sonic.errors import SonicError
 from spiral_sandbox.sonic.flaws import Flaw, flaw_for
 from spiral_sandbox.sonic.inventory import take_inventory
@@ -40,17 +37,9 @@ LONGEST_SECONDS = 300.0
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
-class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A step to decide for, and the preset that its script wishes, if it does."""
-
-    name: str
-    mood: str
-    preset: str | None = None
-
-
 def build(context: "Context") -> "SonicService":
     """The sonic component for a context; ValueError for a fault that it does not have."""
-    return SonicService(context.folder, context.seed, flaw_for(context.faults), NullDevice)
+    return SonicService(context.folder, flaw_for(context.faults), NullDevice)
 
 
 class SonicService:
@@ -58,18 +47,16 @@ class SonicService:
 
     version = "1.0.0"
 
-    def __init__(self, folder: Path, seed: int, flaw: Flaw, device: Callable[[], Device]) -> None:
-        self._folder, self._seed, self._flaw, self._device = folder, seed, flaw, device
+    def __init__(self, folder: Path, flaw: Flaw, device: Callable[[], Device]) -> None:
+        self._folder, self._flaw, self._device = folder, flaw, device
         self._devices: dict[str, Callable[[], Device]] = {"null": device, "default": DefaultDevice}
         self._presets = load_presets()
         self._steps = load_demo()
-        self._rules = load_rules(self._presets)
         self._stream: Stream | None = None
         self._live: LiveStream | None = None
         self._reserved = False
         self._operations: dict[str, Callable[..., Awaitable[Any]]] = {
             "rehearse": self._rehearse,
-            "decide": self._decide,
             "presets": self._list_presets,
             "demo": self._list_steps,
             "inventory": self._inventory,
@@ -109,7 +96,7 @@ class SonicService:
         chosen: dict[str, str] | None = None,
         device: str = "null",
     ) -> dict[str, Any]:
-        """Play the demo script in `seconds`; `chosen` is a preset for every step, from a decider outside.
+        """Play the demo script in `seconds`; `chosen` is a preset for every step, as Crown chose it.
 
         `device` is `null` (real time, no sound) or `default` (this machine's own sound device).
         """
@@ -135,34 +122,16 @@ class SonicService:
         number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
         if not number or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
             raise ValueError(f"a rehearsal lasts {SHORTEST_SECONDS:g} to {LONGEST_SECONDS:g} s, not {seconds!r}")
-        return rehearsal.Plan(name, float(seconds), self._steps, self._decisions(chosen), self._presets)
+        return rehearsal.Plan(name, float(seconds), self._steps, self._choices(chosen), self._presets)
 
-    def _decisions(self, chosen: dict[str, str] | None) -> tuple[Decision, ...]:
-        if chosen is None:
-            return tuple(decide(self._seed, step.name, step.mood, step.preset, self._rules) for step in self._steps)
-        if set(chosen) != {step.name for step in self._steps}:
-            raise ValueError("a choice from outside names every step of the script and no other")
-        unknown = sorted(set(chosen.values()) - set(self._presets))
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)} is no preset")
-        return tuple(_handed_in(step, chosen[step.name]) for step in self._steps)
+    def _choices(self, chosen: dict[str, str] | None) -> tuple[Choice, ...]:
+        return as_wished(self._steps) if chosen is None else handed_in(self._steps, chosen, self._presets)
 
     def _reserve(self) -> None:
         """Take the one stream there is; called and left without a pause in between, so nothing can slip in."""
         if self._reserved:
             raise SonicError("A stream is playing already; one plays at a time.")
         self._reserved = True
-
-    async def _decide(self, *, steps: list[Any] | None = None) -> list[dict[str, Any]]:
-        """Decide for `steps` of name, mood and, if there is one, preset; for the demo script without them."""
-        wishes = [Wish(name=step.name, mood=step.mood, preset=step.preset) for step in self._steps]
-        if steps is not None:
-            wishes = msgspec.convert(steps, list[Wish])
-        decisions = [decide(self._seed, wish.name, wish.mood, wish.preset, self._rules) for wish in wishes]
-        return [
-            {"step": one.step, "mood": one.mood, "preset": one.preset, "reasons": list(one.reasons)}
-            for one in decisions
-        ]
 
     async def _list_presets(self) -> list[dict[str, Any]]:
         return [
@@ -183,7 +152,7 @@ class SonicService:
         self._reserve()
         try:
             device = self._device()
-            plan = rehearsal.Plan("live", 10.0, self._steps, self._decisions(None), self._presets)
+            plan = rehearsal.Plan("live", 10.0, self._steps, self._choices(None), self._presets)
             live = LiveStream(rehearsal.compose(plan, Flaw()), device)
             live.start()
         except BaseException:
@@ -207,7 +176,3 @@ class SonicService:
             raise SonicError("No stream is playing, so no frames are counted.")
         count = playing.count()
         return {"frames_rendered": count.frames, "mono_ns": count.read_ns, "rendered_mono_ns": count.called_ns}
-
-
-def _handed_in(step: Step, preset: str) -> Decision:
-    return Decision(step.name, step.mood, preset, ("handed in from outside",))

@@ -7,9 +7,18 @@ import pytest
 SECONDS = 10.0
 
 
-def play(spiral, sonic, name, seconds=SECONDS):
+def choose(spiral, crown, sonic, session):
+    """Have Crown choose the preset of each step of the demo, in a session of its own, and keep its log."""
+    script = [{key: step[key] for key in ("name", "mood", "preset")} for step in sonic.ask("demo")]
+    crown.ask("open", session=session)
+    chosen = {one["step"]: one["preset"] for one in crown.ask("presets", session=session, steps=script)}
+    spiral.attach(crown.ask("close", session=session), name=f"{session}.jsonl")
+    return chosen
+
+
+def play(spiral, sonic, name, seconds=SECONDS, chosen=None):
     """Play one rehearsal in real time and keep its audio and its report."""
-    report = sonic.ask("rehearse", seconds=seconds, name=name, _deadline=seconds * 3 + 30)
+    report = sonic.ask("rehearse", seconds=seconds, name=name, chosen=chosen, _deadline=seconds * 3 + 30)
     spiral.attach(Path(report["audio"]), name=f"{name}.flac")
     return report
 
@@ -23,11 +32,11 @@ def count_dropouts(measure, report):
 @pytest.mark.criterion("B2.dropouts", "B2.end-to-end", "B2.av-sync", "B2.loudness", "B2.presets")
 def test_two_rehearsals_play_through(spiral):
     """Two rehearsals of the demo, one after the other, each judged alone."""
-    sonic = spiral.target.sonic
+    sonic, crown = spiral.target.sonic, spiral.target.crown
     for take in ("rehearsal-1", "rehearsal-2"):
         with spiral.rehearsal():
-            decided = {one["step"]: one["preset"] for one in sonic.ask("decide")}
-            report = play(spiral, sonic, take)
+            presets = choose(spiral, crown, sonic, take)
+            report = play(spiral, sonic, take, chosen=presets)
             with spiral.measure("dropouts") as dropouts:
                 count_dropouts(dropouts, report)
             with spiral.measure("demo-steps") as steps, spiral.measure("wall-over-media", unit="ms") as spare:
@@ -47,7 +56,7 @@ def test_two_rehearsals_play_through(spiral):
                 clipped.count(report["scan"]["clipped"], over=report["media_s"])
             with spiral.measure("played") as played, spiral.measure("chosen") as chosen:
                 for step in report["steps"]:
-                    chosen.item(step["name"], decided[step["name"]])
+                    chosen.item(step["name"], presets[step["name"]])
                     played.item(step["name"], (step["played"] or {}).get("recognised", "nothing"))
 
 

@@ -24,6 +24,7 @@ from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.plugin.hookspecs import pytest_spiral_judged
 from pytest_spiral.plugin.options import add_options
 from pytest_spiral.rules.integrity import REASONS
+from pytest_spiral.rules.requirements.terms import Named
 from pytest_spiral.rules.statistics import Qualifier, Reason
 from pytest_spiral.run import gates
 from pytest_spiral.transports.statuses import TABLE
@@ -233,7 +234,7 @@ def test_every_statistic_that_can_be_written_is_described(documents):
 
 def test_every_fact_is_described(documents):
     described = {word for row in rows(documents["docs/profiles.md"]) for word in in_code(row[0])}
-    assert described == {*KNOWN_FACTS, *(f"{family}.NAME" for family in OPEN_FAMILIES)}
+    assert described == {*KNOWN_FACTS, *(str(Named(f"{family}.NAME")) for family in OPEN_FAMILIES)}
 
 
 def test_the_kinds_of_facts_are_those_of_the_program(documents):

@@ -200,3 +200,48 @@ def test_facts(hardware_profile):
     assert not hardware_profile.holds("clock.trusted")
 """)
     assert lab.run(evidence=False).outcomes == {"passed": 2}
+
+
+SECRET = "tell-nobody-" + "3.14159"
+TELLING = """
+import os
+import pytest
+
+@pytest.mark.criterion("S1.needy")
+def test_b(spiral):
+    with spiral.measure("search", unit="ms") as m:
+        m.value(1)
+    print("the word is", os.environ["SPIRAL_NEEDED"])
+    assert not os.environ["SPIRAL_NEEDED"]
+"""
+
+
+def test_a_secret_that_is_there_is_met_and_stands_nowhere_in_the_bundle(lab, way, monkeypatch):
+    """The test tells it, and fails, so that its output is kept."""
+    monkeypatch.setenv("SPIRAL_NEEDED", SECRET)
+    lab.gates(LATENCY, NEEDY + "'secret(\"SPIRAL_NEEDED\")'")
+    lab.test(measuring("latency") + TELLING)
+    ran = lab.run(*way)
+    assert ran.verdicts == {"S1.latency": "pass", "S1.needy": "fail"}
+    files = [path.read_bytes() for path in ran.bundle.rglob("*") if path.is_file()]
+    assert not any(SECRET.encode() in data for data in files)
+    assert any(b"the word is ***" in data for data in files)
+    assert any(b"is set; its value is not kept" in data for data in files)
+
+
+def test_a_secret_that_is_not_there_is_a_condition_with_the_probes_answer(lab, monkeypatch):
+    monkeypatch.delenv("SPIRAL_NEEDED", raising=False)
+    needing(lab, 'secret("SPIRAL_NEEDED")')
+    ran = lab.run()
+    assert ran.verdicts == {"S1.latency": "pass", "S1.needy": "environment-limited"}
+    (debt,) = ran.judgement.debts
+    assert debt.requirement == 'secret("SPIRAL_NEEDED")'
+    assert "the environment variable SPIRAL_NEEDED is not set" in debt.evidence
+
+
+def test_a_secret_too_short_to_be_struck_out_is_wrong_use(lab, monkeypatch):
+    monkeypatch.setenv("SPIRAL_NEEDED", "abc")
+    needing(lab, 'secret("SPIRAL_NEEDED")')
+    ran = lab.run()
+    assert ran.status == 4
+    assert ran.bundle is None

@@ -328,6 +328,13 @@ def test_a_test_that_was_skipped_says_nothing_of_its_subject(bench):
         ("boot-nonce", "ab12", {"started": {"a": 7, "b": 7}, "written": {}}, "are one process"),
         ("boot-nonce", "ab12", {"started": {}, "written": {}}, "started no component"),
         ("boot-nonce", "ab12", {"started": 3}, "cannot be read"),
+        ("nonce-session", "n0", {"said": "n0!", "logged": {"request": ["n0"], "answer": ["n0"]}}, ""),
+        ("nonce-session", "", {"said": "n0!", "logged": {"request": ["n0"], "answer": ["n0"]}}, "nothing was asked"),
+        ("nonce-session", "n0", {"said": "hm", "logged": {"request": ["n0"], "answer": ["n0"]}}, "does not hold"),
+        ("nonce-session", "n0", {"said": "n0", "logged": {"request": [], "answer": ["n0"]}}, "no request with"),
+        ("nonce-session", "n0", {"said": "n0", "logged": {"request": ["n0"], "answer": ["n1"]}}, "no answer with"),
+        ("nonce-session", "n0", {"said": "n0", "logged": {}}, "no request and no answer"),
+        ("nonce-session", "n0", {"said": "n0", "logged": ["n0"]}, "cannot be read"),
         ("say-yes", "n0", {"yes": True}, "no rule reads"),
     ],
 )

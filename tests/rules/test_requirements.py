@@ -51,12 +51,18 @@ MACHINE = facts(
     fact("tool.ssh-keygen", value=True),
     fact("accelerator", 0),
     fact("odd", 3, "GPUs"),
+    fact("secret.API_TOKEN", value=True),
+    fact("secret.OTHER"),
 )
 
 
 @pytest.mark.parametrize(
     ("text", "state"),
     [
+        ('secret("API_TOKEN")', "met"),
+        ("secret('API_TOKEN') and not secret(\"OTHER\")", "met"),
+        ('secret( "OTHER" )', "unmet"),
+        ('secret("api_token")', "unknown"),
         ("tool.docker", "met"),
         ("tool.sox", "unmet"),
         ("tool.jackd", "unknown"),
@@ -274,7 +280,7 @@ def test_a_name_that_nothing_answers_for_is_told_with_its_near_match(text: str, 
 
 def test_a_name_like_no_other_is_told_with_all_that_are_known() -> None:
     (sentence,) = check_names(parse_requirement("zzz"), ["memory", "cpu.cores"])
-    assert sentence == "zzz: no such fact; known are cpu.cores, memory, tool.NAME and module.NAME"
+    assert sentence == 'zzz: no such fact; known are cpu.cores, memory, tool.NAME, module.NAME and secret("NAME")'
 
 
 @pytest.mark.parametrize(
@@ -427,3 +433,36 @@ def test_the_property_of_knowing_less_would_notice_a_hole() -> None:
     hidden = {"tool.d": fact("tool.d", state="unknown")}
     assert state_of(Not(Named("tool.d")), gone) == "met"
     assert state_of(Not(Named("tool.d")), hidden) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "words"),
+    [
+        ("secret", 1, '`secret` names no secret: write secret("API_TOKEN")'),
+        ("secret.API_TOKEN", 1, 'names no secret: write secret("API_TOKEN")'),
+        ("secret(API_TOKEN)", 8, "expected the quoted name of an environment variable, found `API_TOKEN`"),
+        ('secret("API TOKEN")', 8, "expected the quoted name of an environment variable"),
+        ('secret("")', 8, "expected the quoted name"),
+        ('secret("API_TOKEN"', 19, "expected a closing bracket, found the end"),
+        ('secret("API_TOKEN") == "abc"', 21, "a secret is there or not, found `==`; nothing of it is compared"),
+        ("secret >= 5", 1, "names no secret"),
+    ],
+)
+def test_a_secret_is_asked_for_in_one_spelling_and_never_compared(text: str, position: int, words: str) -> None:
+    with pytest.raises(RequirementError) as caught:
+        parse_requirement(text)
+    assert caught.value.position == position
+    assert words in str(caught.value)
+
+
+def test_the_canonical_text_of_a_secret_reads_back() -> None:
+    read = parse_requirement("not(secret( 'API_TOKEN'))and memory >= 1 GiB")
+    assert str(read) == 'not secret("API_TOKEN") and memory >= 1 GiB'
+    assert parse_requirement(str(read)) == read
+    assert read.names == ("memory", "secret.API_TOKEN")
+    assert check_names(read) == []
+
+
+def test_nothing_of_a_secret_can_be_compared_by_value_either() -> None:
+    with pytest.raises(ValueError, match="there or not"):
+        Compared("secret.API_TOKEN", "==", "abc")

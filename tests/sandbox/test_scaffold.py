@@ -105,7 +105,7 @@ def test_callers_at_the_same_time_get_one_process(running):
 
 def test_the_sandbox_says_what_it_is(shared):
     assert (shared.name, shared.fidelity) == ("sandbox", "sandbox")
-    assert shared.components == ("memory", "sonic", "connectors", "operator", "boot")
+    assert shared.components == ("memory", "sonic", "connectors", "operator", "boot", "crown")
     assert shared.facts["clock.trusted"] is False
     assert shared.faults == known_faults()
 
@@ -444,7 +444,7 @@ def test_the_plans_that_gates_rely_on_are_there():
     assert plans["sonic.silent-step"].starves == ("B2.dropouts", "B2.av-sync")
     assert plans["sonic.stalled-callback"].breaks == ("B2.dropouts",)
     assert plans["connectors.rotation-without-change"].breaks == ("B3.rotation",)
-    assert plans["connectors.operator-api-503"].breaks == ("B3.smoke",)
+    assert plans["connectors.operator-api-503"].breaks == ("B3.smoke", "A3.health")
     assert plans["connectors.operator-api-503"].blocks == ("B3.rotation", "B3.certificates")
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from spiral_sandbox import target
 from spiral_sandbox.component import Context
 from spiral_sandbox.errors import UnknownOperationError
-from spiral_sandbox.sonic import avatar, deadlines, decider, demo, inventory, loudness, presets, render, scan, stream
+from spiral_sandbox.sonic import avatar, deadlines, demo, inventory, loudness, presets, render, scan, stream
 from spiral_sandbox.sonic.backend import NullDevice
 from spiral_sandbox.sonic.errors import SonicError, StreamError
 from spiral_sandbox.sonic.flaws import FLAWS, STALL_AT, Flaw, flaw_for
@@ -34,7 +34,6 @@ RATE = 48_000
 PERIOD = 960
 PERIOD_NS = 20_000_000
 CATALOGUE = presets.load_presets()
-RULES = decider.load_rules(CATALOGUE)
 
 
 def sine(hertz, seconds, dbfs, channels=2):
@@ -273,7 +272,7 @@ def test_a_frame_sounds_on_the_devices_clock_but_not_before_it_was_handed_over()
     assert deadlines.heard_ns(1_000, 48_000, 24_000, 2_000_000_000, RATE) == 2_500_000_000
 
 
-# Presets, demo, decider
+# Presets, demo
 
 
 GOOD_PRESET = """
@@ -331,10 +330,8 @@ def test_a_voice_has_the_digest_of_its_preset(name):
     assert render.Voice(CATALOGUE[name]).digest == CATALOGUE[name].digest
 
 
-def test_the_demo_names_only_presets_and_moods_that_exist():
-    for step in demo.load_demo():
-        assert step.preset in CATALOGUE
-        assert RULES.weights_in(step.mood)
+def test_the_demo_names_only_presets_that_exist():
+    assert all(step.preset in CATALOGUE for step in demo.load_demo())
 
 
 @given(shares=st.lists(st.floats(0.1, 100), min_size=1, max_size=8), seconds=st.floats(1, 300, allow_nan=False))
@@ -344,51 +341,6 @@ def test_the_steps_of_a_demo_fill_its_time_exactly(shares, seconds):
     assert sum(frames) == round(seconds * RATE)
     for count, share in zip(frames, shares, strict=True):
         assert abs(count - share / sum(shares) * seconds * RATE) <= 1.01
-
-
-@given(seed=st.integers(), step=st.text(min_size=1), mood=st.sampled_from([m.name for m in RULES.mood]))
-def test_the_same_seed_step_and_mood_give_the_same_allowed_preset(seed, step, mood):
-    first = decider.decide(seed, step, mood, None, RULES)
-    assert first == decider.decide(seed, step, mood, None, RULES)
-    assert first.preset in RULES.weights_in(mood)
-    assert first.preset in first.reasons[-1]
-
-
-def test_presets_are_drawn_in_proportion_to_their_weights():
-    drawn = [decider.decide(seed, "step", "calm", "crown-shimmer", RULES).preset for seed in range(4_000)]
-    for name, weight in {"root-drone": 3, "tidal-pad": 2, "crown-shimmer": 1 + 2}.items():
-        assert drawn.count(name) / 4_000 == pytest.approx(weight / 8, abs=0.04)
-
-
-def test_step_and_mood_change_the_draw():
-    by_step = {decider.decide(3, f"step-{n}", "calm", None, RULES).preset for n in range(50)}
-    assert by_step == set(RULES.weights_in("calm"))
-
-
-def test_a_wish_that_a_mood_does_not_allow_is_said_and_not_granted():
-    decision = decider.decide(1, "step", "joyful", "root-drone", RULES)
-    assert decision.preset != "root-drone"
-    assert "does not allow" in decision.reasons[1]
-
-
-def test_an_unknown_mood_is_refused():
-    with pytest.raises(ValueError, match="mood 'gloomy' is not known"):
-        decider.decide(1, "step", "gloomy", None, RULES)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        'format = 1\nscript_bonus = 2\n[[mood]]\nname = "m"\nweights = { none = 1 }',
-        'format = 1\nscript_bonus = 2\n[[mood]]\nname = "m"\nweights = { }',
-        'format = 1\nscript_bonus = 2\n[[mood]]\nname = "m"\nweights = { root-drone = 0 }',
-        'format = 1\n[[mood]]\nname = "m"\nweights = { root-drone = 1 }',
-        "format = 1\nscript_bonus = 2\nmood = []",
-    ],
-)
-def test_rules_that_are_not_understood_are_refused(text):
-    with pytest.raises(ValueError, match=r"decider\.toml"):
-        decider.parse_rules(text, CATALOGUE)
 
 
 # Rendering
@@ -563,15 +515,15 @@ def test_a_device_is_looked_for_by_pattern(tmp_path):
 # The stream on the real device
 
 
-def service_in(folder, faults=(), seed=7):
-    return SonicService(folder, seed, flaw_for(faults), NullDevice)
+def service_in(folder, faults=()):
+    return SonicService(folder, flaw_for(faults), NullDevice)
 
 
-def asked(folder, op, faults=(), seed=7, **args):
+def asked(folder, op, faults=(), **args):
     """What a service of its own answers to one request."""
 
     async def run():
-        service = service_in(folder, faults, seed)
+        service = service_in(folder, faults)
         await service.start()
         try:
             return await service.handle(op, args)
@@ -606,12 +558,10 @@ def test_a_report_is_plain_json_and_says_how_it_was_run(clean):
     assert clean["scheduling"]["avatar"]["policy"]
 
 
-def test_what_was_decided_was_played_and_is_in_the_recording(clean):
-    decided = {
-        step.name: decider.decide(7, step.name, step.mood, step.preset, RULES).preset for step in demo.load_demo()
-    }
+def test_without_a_choice_the_scripts_wishes_are_played_and_are_in_the_recording(clean):
+    wished = {step.name: step.preset for step in demo.load_demo()}
     for step in clean["steps"]:
-        assert step["chosen"]["preset"] == decided[step["name"]]
+        assert step["chosen"] == {"preset": wished[step["name"]], "reasons": ["as the script wishes"]}
         assert step["played"]["digest"] == step["expected_digest"]
         assert step["played"]["recognised"] == step["played"]["preset"] == step["chosen"]["preset"]
 
@@ -738,18 +688,6 @@ def test_a_rehearsal_is_never_overwritten(tmp_path):
 def test_an_unknown_operation_is_refused(tmp_path):
     with pytest.raises(UnknownOperationError, match="no operation 'sing'"):
         asked(tmp_path, "sing")
-
-
-def test_the_decider_can_be_asked_alone(tmp_path):
-    assert [one["step"] for one in asked(tmp_path, "decide")] == [step.name for step in demo.load_demo()]
-    (one,) = asked(tmp_path, "decide", steps=[{"name": "a", "mood": "calm"}])
-    assert one["preset"] == decider.decide(7, "a", "calm", None, RULES).preset
-
-
-@pytest.mark.parametrize("step", [{"name": "a"}, {"name": "a", "mood": "calm", "wish": "b"}, "a"])
-def test_the_decider_refuses_a_step_that_is_not_one(tmp_path, step):
-    with pytest.raises(ValueError, match=r"Expected|missing|unknown"):
-        asked(tmp_path, "decide", steps=[step])
 
 
 def test_presets_and_script_can_be_listed(tmp_path):

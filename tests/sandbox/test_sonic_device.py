@@ -9,7 +9,7 @@ from spiral_sandbox.sonic.service import NullDevice, SonicService
 
 
 def rehearse(folder, device):
-    service = SonicService(folder, 1, Flaw(), NullDevice)
+    service = SonicService(folder, Flaw(), NullDevice)
     return asyncio.run(service.handle("rehearse", {"seconds": 1.5, "name": "take", "device": device}))
 
 

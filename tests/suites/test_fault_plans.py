@@ -15,7 +15,7 @@ from pytest_spiral.run.verify import verify_bundle
 from spiral_sandbox.faults import known_faults
 
 ROOT = Path(__file__).resolve().parents[2]
-GATES = {"memory": "B1", "sonic": "B2", "connectors": "B3"}
+GATES = {"memory": "B1", "sonic": "B2", "connectors": "B3", "crown": "A2"}
 ELSEWHERE = {"boot": "test_boot_plans.py"}
 """Components whose plans have a module of their own: the boot's gate asks for 624 boots."""
 
@@ -27,13 +27,14 @@ pytestmark = pytest.mark.timeout(240)
 
 def run_gate(folder, gate, *options):
     """Run one gate with evidence; gives exit status, terminal text, and criterion → (verdict, reason)."""
+    stage = f"stage_{gate[0].lower()}"
     command = [
-        sys.executable, "-m", "pytest", "-m", "stage_b", "--spiral-evidence", "--spiral-gates", gate,
+        sys.executable, "-m", "pytest", "-m", stage, "--spiral-evidence", "--spiral-gates", gate,
         f"--spiral-reports={folder}", "-p", "no:cacheprovider", *options,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=220, check=False)
-    assert (folder / "stage_b").is_dir(), done.stdout + done.stderr
-    (bundle,) = (folder / "stage_b").iterdir()
+    assert (folder / stage).is_dir(), done.stdout + done.stderr
+    (bundle,) = (folder / stage).iterdir()
     assert verify_bundle(bundle).report.outcome == "sound"
     summary = json.loads((bundle / "summary.json").read_text())
     return done.returncode, done.stdout, {one["id"]: (one["verdict"], one["reason"]) for one in summary["criteria"]}

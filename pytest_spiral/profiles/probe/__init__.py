@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from pytest_spiral.model.profile import KNOWN_FACTS, Fact, Profile, is_fact_name, profile_of
-from pytest_spiral.profiles.probe import accelerator, audio, machine, modules, tools, virtual
+from pytest_spiral.profiles.probe import accelerator, audio, machine, modules, secrets, tools, virtual
 from pytest_spiral.profiles.probe.findings import unknown
 
 __all__ = ["LIMIT_S", "STANDARD", "detect", "probe"]
@@ -45,7 +45,11 @@ STANDARD: Final[Mapping[str, Callable[[], Fact]]] = MappingProxyType(
 )
 """What is probed where no names are given: every known fact that a machine can tell of itself."""
 
-_FAMILIES: Final[Mapping[str, Callable[[str], Fact]]] = {"tool": tools.tool, "module": modules.module}
+_FAMILIES: Final[Mapping[str, Callable[[str], Fact]]] = {
+    "tool": tools.tool,
+    "module": modules.module,
+    "secret": secrets.secret,
+}
 
 
 def detect(names: Iterable[str] | None = None) -> Profile:

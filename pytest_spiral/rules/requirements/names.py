@@ -10,7 +10,7 @@ from pytest_spiral.rules.requirements.terms import Requirement
 def check_names(requirement: Requirement, known: Collection[str] = tuple(KNOWN_FACTS)) -> list[str]:
     """Return a sentence for each fact name that nothing answers for, with the name that was probably meant.
 
-    Names under `tool.` and `module.` are always allowed.
+    Names under `tool.`, `module.` and `secret.` are always allowed.
     """
     unknown = (name for name in requirement.names if name not in known and not _is_open(name))
     return [_suggestion(name, known) for name in unknown]
@@ -28,4 +28,4 @@ def _suggestion(name: str, known: Collection[str]) -> str:
         return f"{name}: did you mean {close[0]}?"
     if families:
         return f"{name}: did you mean {families[0]}.{rest}?"
-    return f"{name}: no such fact; known are {', '.join(sorted(known))}, tool.NAME and module.NAME"
+    return f'{name}: no such fact; known are {", ".join(sorted(known))}, tool.NAME, module.NAME and secret("NAME")'

@@ -4,7 +4,7 @@ Loosest binding first; names are fact names, a quantity is a number with its uni
 
     requirement = all { "or" all }
     all         = one { "and" one }
-    one         = "not" one | "(" requirement ")" | name [ comparison literal ]
+    one         = "not" one | "(" requirement ")" | "secret" "(" text ")" | name [ comparison literal ]
     comparison  = "==" | "!=" | "<" | "<=" | ">" | ">="
     literal     = quantity | '"' text '"' | "'" text "'"
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pytest_spiral.model.profile import is_fact_name
+from pytest_spiral.model.profile import SECRET, is_fact_name
 from pytest_spiral.rules.requirements.terms import RESERVED, Compared, Joined, Named, Not, Requirement, Term
 from pytest_spiral.rules.units import Quantity, UnitError, parse_quantity
 
@@ -109,11 +109,29 @@ class _Reader:
         if name.kind != "word" or not is_fact_name(name.text) or name.text in RESERVED:
             raise self._error("expected a fact name such as audio.playback", remedy=_before_term(name))
         self._next += 1
+        if name.text == "secret" or name.text.startswith(SECRET):
+            return self._secret(name)
         if self._token.kind != "compare":
             return Named(name.text)
         comparison: Any = self._token.text
         self._next += 1
         return Compared(name.text, comparison, self._literal())
+
+    def _secret(self, word: _Token) -> Term:
+        """Read what stands after `secret`: the variable's name, in brackets and quotes."""
+        how = 'write secret("API_TOKEN"), with the name of the environment variable that holds it'
+        if word.text != "secret" or not self._take("bracket", "("):
+            raise RequirementError(self._text, word.position, f"`{word.text}` names no secret: {how}")
+        text = self._token
+        name = SECRET + text.text[1:-1]
+        if text.kind != "text" or not is_fact_name(name):
+            raise self._error("expected the quoted name of an environment variable", remedy=how)
+        self._next += 1
+        if not self._take("bracket", ")"):
+            raise self._error("expected a closing bracket", remedy=how)
+        if self._token.kind == "compare":
+            raise self._error("a secret is there or not", remedy="nothing of it is compared; remove the comparison")
+        return Named(name)
 
     def _literal(self) -> Quantity | str:
         token = self._token

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from pytest_spiral.model.profile import is_fact_name
+from pytest_spiral.model.profile import SECRET, is_fact_name
 from pytest_spiral.rules.units import Quantity, decimal_text
 
 Comparison = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -34,7 +34,7 @@ class Named:
             raise ValueError(f"{self.name!r} is no fact name")
 
     def __str__(self) -> str:
-        return self.name
+        return f'secret("{self.name.removeprefix(SECRET)}")' if self.name.startswith(SECRET) else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class Compared:
     def __post_init__(self) -> None:
         """Refuse what could not be written down and read back."""
         Named(self.name)
+        if self.name.startswith(SECRET):
+            raise ValueError(f"{self.name} is there or not; nothing of it is compared")
         if self.comparison not in COMPARE:
             raise ValueError(f"{self.comparison!r} is no comparison: expected {' '.join(COMPARE)}")
         if isinstance(self.literal, Quantity):

@@ -28,9 +28,9 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Table = TypeVar("_Table", bound=Document)
 
 
-def packaged(name: str) -> str:
-    """The text of one TOML file of this package."""
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+def packaged(package: str, name: str) -> str:
+    """The text of one file that lies beside the code of a package."""
+    return resources.files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def read(text: str, model: type[_Table], what: str) -> _Table:
