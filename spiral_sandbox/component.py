@@ -46,7 +46,8 @@ class Context:
 class Service(Protocol):
     """What `build(context)` of `spiral_sandbox/NAME/service.py` returns.
 
-    A service may also have `facts`, a mapping of names to plain values, which the ready line passes on.
+    A service may also have `facts`, a mapping of names to plain values, and `telemetry`, the files `metrics` and
+    `spans` that it leaves when it has stopped. The ready line passes both on.
     """
 
     version: str
@@ -200,6 +201,7 @@ def _ready(name: str, service: Service, endpoints: dict[str, dict[str, object]])
         "source": str(Path(__file__).parent),
         "endpoints": endpoints,
         "facts": dict(getattr(service, "facts", {})),
+        "telemetry": {kind: str(path) for kind, path in getattr(service, "telemetry", {}).items()},
     }
 
 

@@ -123,6 +123,7 @@ class Component:
         self.identity: str = ready["identity"]
         self.digest: str = ready["digest"]
         self.facts: Mapping[str, Any] = MappingProxyType(ready["facts"])
+        self.telemetry: Mapping[str, Path] = {kind: Path(path) for kind, path in ready["telemetry"].items()}
         self.endpoints: Mapping[str, Mapping[str, Any]] = {
             endpoint: {**given, **client} for endpoint, given in ready["endpoints"].items()
         }

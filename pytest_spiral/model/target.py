@@ -2,7 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
+
+TelemetryKind = Literal["metrics", "spans"]
+TELEMETRY_KINDS: Final[tuple[TelemetryKind, ...]] = ("metrics", "spans")
+"""What a component may emit: metrics in Prometheus' text format, spans as OTLP JSON lines."""
 
 
 class Component(Protocol):
@@ -40,6 +44,16 @@ class Component(Protocol):
 
     def ask(self, op: str, **arguments: Any) -> Any:
         """Do what an operator of the rig does; JSON in, JSON out."""
+        ...
+
+
+@runtime_checkable
+class Emitting(Protocol):
+    """What a component may have besides: files of what it has emitted."""
+
+    @property
+    def telemetry(self) -> Mapping[TelemetryKind, Path]:
+        """At most one file of each kind. They are read when the target has stopped; one may be missing then."""
         ...
 
 

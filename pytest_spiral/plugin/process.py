@@ -88,17 +88,13 @@ class Process:
                 keeper=self.keeper,
                 redact=self.redactor.redact,
                 nonce=lambda: secrets.token_hex(16),
-                keep_log=self._keep_log,
+                shelf=self.writer,
             )
         return self._rig
 
     def calls(self) -> dict[str, int]:
         """How many calls the target got so far, by transport; does not start it."""
         return self._rig.traces.calls() if self._rig is not None else {}
-
-    def _keep_log(self, name: str, path: Path) -> None:
-        if self.writer is not None:
-            self.writer.keep_log(name, path)
 
     def fact(self, name: str) -> Fact:
         """The fact of that name, asked for once; one that bundle.json does not have yet is recorded."""

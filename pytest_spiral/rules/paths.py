@@ -22,6 +22,8 @@ RECOVERED: Final = "-r1"
 QUARANTINE: Final = "logs/quarantine.json"
 QUARANTINED: Final = ".quarantined"
 LOGS: Final = "logs"
+METRICS: Final = "metrics"
+TRACES: Final = "traces"
 MAIN: Final = "main"
 MAIN_JOURNAL: Final = "journal/main.jsonl"
 

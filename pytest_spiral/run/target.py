@@ -6,16 +6,17 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pytest_spiral.errors import TargetError, TargetLostError
 from pytest_spiral.model.evidence import TargetCard
 from pytest_spiral.model.exchange import Exchange
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.record import SubjectSeen, TargetLost
-from pytest_spiral.model.target import Component, Running, Start
+from pytest_spiral.model.target import TELEMETRY_KINDS, Component, Emitting, Running, Start, TelemetryKind
 from pytest_spiral.run import clock
 from pytest_spiral.run.challenge import challenge
 from pytest_spiral.run.recorder import Keeper
@@ -41,6 +42,27 @@ def find_target(name: str) -> Start:
             f"target {name!r} cannot be loaded ({error}). Remedy: pip install 'pytest-spiral[{name}]'."
         ) from error
     return start
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The files that a component of a stopped target leaves: its log, and what it has emitted by kind."""
+
+    component: str
+    log: Path | None = None
+    telemetry: Mapping[TelemetryKind, Path] = field(default_factory=dict)
+
+
+class Shelf(Protocol):
+    """Where the files that a target leaves are kept. `prefix` tells a second target's from those of the first."""
+
+    def keep_log(self, name: str, path: Path) -> None:
+        """Keep a component's own log."""
+        ...
+
+    def keep_telemetry(self, component: str, kind: TelemetryKind, path: Path, prefix: str = "") -> None:
+        """Keep what a component has emitted."""
+        ...
 
 
 class Subject:
@@ -141,6 +163,7 @@ class Target:
         with self._lock:
             if name not in self._subjects:
                 component = self._running.component(name)
+                _emitted(component)
                 self._subjects[name] = (component, Subject(component, self._rig, self))
                 if not self._aside:
                     self._see(component, "start")
@@ -166,15 +189,26 @@ class Target:
         self.lost += new
         return new
 
-    def close(self) -> list[tuple[str, Path]]:
-        """Challenge what is still alive once more, stop it all; gives (component, log) of each that keeps a log."""
+    def close(self) -> list[Left]:
+        """Challenge what is still alive once more, stop it all; gives the files that each component leaves."""
         dead = set(self._running.lost())
         for name, (component, subject) in self._subjects.items():
             subject.close()
             if name not in dead:
                 self._see(component, "end")
         self._running.stop()
-        return [(name, component.log) for name, (component, _) in self._subjects.items() if component.log]
+        return [Left(name, one.log, _emitted(one)) for name, (one, _) in self._subjects.items()]
+
+
+def _emitted(component: Component) -> Mapping[TelemetryKind, Path]:
+    """The files of what a component emits, by kind; TargetError for a kind that there is not."""
+    files = component.telemetry if isinstance(component, Emitting) else {}
+    for kind in files:
+        if kind not in TELEMETRY_KINDS:
+            raise TargetError(
+                f"{component.name} names telemetry of the kind {kind!r}; there are {', '.join(TELEMETRY_KINDS)}."
+            )
+    return files
 
 
 class Rig:
@@ -189,7 +223,7 @@ class Rig:
         keeper: Keeper,
         redact: Callable[[str], str],
         nonce: Callable[[], str],
-        keep_log: Callable[[str, Path], None],
+        shelf: Shelf | None,
     ) -> None:
         self._name = name
         self._faults = tuple(faults)
@@ -198,7 +232,7 @@ class Rig:
         self.redact = redact
         self.nonce = nonce
         self.traces = Traces()
-        self._keep_log = keep_log
+        self._shelf = shelf
         self._target: Target | None = None
         self._folders: list[Path] = []
         self._told: set[str] = set()
@@ -252,8 +286,13 @@ class Rig:
         return self._target.lost if self._target else ()
 
     def _finish(self, target: Target, prefix: str) -> None:
-        for name, log in target.close():
-            self._keep_log(f"{prefix}{name}.log", log)
+        for left in target.close():
+            if self._shelf is None:
+                continue
+            if left.log is not None:
+                self._shelf.keep_log(f"{prefix}{left.component}.log", left.log)
+            for kind, path in left.telemetry.items():
+                self._shelf.keep_telemetry(left.component, kind, path, prefix)
 
     def close(self) -> None:
         """Stop everything and remove the working folders, keys included. May be called twice."""

@@ -14,13 +14,15 @@ from pytest_spiral.evidence.spool import Spool
 from pytest_spiral.evidence.store import make_folder, mapped, replace, write_stream
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened
-from pytest_spiral.rules.paths import LOGS, QUARANTINE, journal_file, quarantined_path
+from pytest_spiral.model.target import TelemetryKind
+from pytest_spiral.rules.paths import LOGS, METRICS, QUARANTINE, TRACES, journal_file, quarantined_path
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.rules.suspects import find_suspects, strike_suspects, stub_of
 from pytest_spiral.run import clock
 from pytest_spiral.run.traces import Traces
 
 LOG_LIMIT = 8 * 2**20
+TELEMETRY_LIMIT = 16 * 2**20
 ATTACHMENT_LIMIT = 2**30
 ALLURE = "allure-results"
 
@@ -76,11 +78,13 @@ class Writer:
         media_type: str,
         test: str = "",
         criteria: Iterable[str] = (),
+        cut: int = 0,
     ) -> None:
         """Write a content, or a copy of a file of any size, into the bundle and record it.
 
         Secrets are refused, in its name too. What only looks like a secret is quarantined: a stub is written in its
-        place, and recorded as one. At most 1 GiB is kept, and how much was left out is recorded.
+        place, and recorded as one. At most 1 GiB is kept, and how much was left out is recorded, together with the
+        `cut` bytes that the caller has left out already.
         """
         with mapped(source) if isinstance(source, Path) else nullcontext(source) as data:
             suspects = self._looked_through(data, path, name)
@@ -99,7 +103,7 @@ class Writer:
                 sha256=kept.sha256,
                 test=test,
                 criteria=tuple(criteria),
-                cut=kept.cut,
+                cut=cut + kept.cut,
                 quarantined=suspects,
             )
         )
@@ -115,7 +119,7 @@ class Writer:
         for service, kind, document in traces.documents():
             data = self._redactor.redact(json.dumps(document, indent=1, sort_keys=True)).encode() + b"\n"
             name = f"{self._prefix}{kind}_trace.json"
-            self.attach(f"traces/{service}/{name}", data, name=name, media_type="application/json")
+            self.attach(f"{TRACES}/{service}/{name}", data, name=name, media_type="application/json")
 
     def keep_log(self, name: str, path: Path) -> None:
         """Copy a component's own log, redacted, cut in front where it is too long."""
@@ -127,6 +131,26 @@ class Writer:
         self.attach(
             f"{LOGS}/{self._prefix}{name}", self._redactor.redact(cut).encode(), name=name, media_type="text/plain"
         )
+
+    def keep_telemetry(self, component: str, kind: TelemetryKind, path: Path, prefix: str = "") -> None:
+        """Copy what a component has emitted: `metrics/<component>.prom`, or `traces/<component>/spans.jsonl`.
+
+        As logs are: redacted, and a stub where something still looks like a secret. At most 16 MiB are kept, whole
+        lines from the first one on, so that what is kept can be parsed; `cut` says how many bytes are not. What is
+        not there, because its component died or emitted nothing, is not kept.
+        """
+        try:
+            with mapped(path) as data:
+                kept = data[: data.rfind(b"\n", 0, TELEMETRY_LIMIT) + 1]
+                cut = len(data) - len(kept)
+        except OSError:
+            return
+        own = f"{self._prefix}{prefix}"
+        where, media_type = {
+            "metrics": (f"{METRICS}/{own}{component}.prom", "text/plain"),
+            "spans": (f"{TRACES}/{component}/{own}spans.jsonl", "application/x-ndjson"),
+        }[kind]
+        self.attach(where, self._redactor.strike(kept), name=path.name, media_type=media_type, cut=cut)
 
     def spool(self, name: str) -> Spool:
         """A log that grows while the run goes on, without secrets and cut; `keep_spools` records what it came to."""

@@ -70,6 +70,11 @@ class BootService:
         """The mark by which the system shows every process that this supervisor has started."""
         return {"boot.mark": self._warden.mark if self._warden else ""}
 
+    @property
+    def telemetry(self) -> dict[str, Path]:
+        """The file that each run of boots replaces; none is there before the first."""
+        return {"metrics": self._folder / "monitoring" / "boot_metrics.prom"}
+
     async def start(self) -> dict[str, dict[str, object]]:
         """Start the warden. Nothing is served: the supervisor is asked by the rig alone."""
         _need_proc()
@@ -105,7 +110,7 @@ class BootService:
                     return await self._make(self._core, log, number, flaw=flaw).run()
 
             reports = await together(one(number) for number in range(1, boots + 1))
-        metrics = self._folder / "monitoring" / "boot_metrics.prom"
+        metrics = self.telemetry["metrics"]
         if not (self._stale_metrics and metrics.exists()):
             publish(metrics, run, figures(reports, began))
         return {

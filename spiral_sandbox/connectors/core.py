@@ -17,6 +17,7 @@ from spiral_sandbox.connectors.messages import HandshakeRequest, HealthQuery, He
 from spiral_sandbox.connectors.refusal import Code, Refusal, unreadable
 from spiral_sandbox.connectors.rotation import DURATION, RotationLedger
 from spiral_sandbox.connectors.served import Served, ServedLog
+from spiral_sandbox.connectors.telemetry import Telemetry
 
 VERSION = "0.1.0"
 LARGEST_BODY = 1 << 20
@@ -74,6 +75,7 @@ class Shared:
     served: ServedLog
     conduct: Conduct
     contexts: Sequence[PromotedContext]
+    telemetry: Telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,7 @@ class Connector:
             raise Refusal(Code.INVALID_ARGUMENT, "context", "the heartbeat's context was not accepted")
         count = self.pulse.count + 1 if self.pulse else 1
         self.pulse = Pulse(count, beat.chakra, beat.cycle_count, beat.context, now)
+        self._shared.telemetry.beat(self.name, call.transport)
         return {
             "accepted": True,
             "chakra": beat.chakra,

@@ -16,6 +16,7 @@ from spiral_sandbox.memory.requests import (
     checked_items,
     checked_search,
 )
+from spiral_sandbox.memory.telemetry import Telemetry
 
 # SQLite works outside the interpreter's lock, so two searches at a time fill two cores. The pool is wider
 # because a search that is held back must hold up its own worker only: 125 searches a second of 200 ms each
@@ -28,24 +29,31 @@ _Result = TypeVar("_Result")
 class Desk:
     """The memory's methods, awaitable: searches in a pool of their own, everything else in another."""
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, telemetry: Telemetry) -> None:
         self._memory = memory
+        self._telemetry = telemetry
         self._searchers = ThreadPoolExecutor(_SEARCHERS, thread_name_prefix="search")
         self._others = ThreadPoolExecutor(2, thread_name_prefix="memory")
 
     async def search(self, search: Search) -> list[Hit]:
         """The hits of a search; raises InvalidRequestError or TooLargeError."""
-        checked = checked_search(search)
-        return await _run(self._searchers, lambda: self._memory.search(checked.text, checked.top_n))
+        with self._telemetry.observed("search"):
+            checked = checked_search(search)
+            return await _run(self._searchers, lambda: self._memory.search(checked.text, checked.top_n))
 
     async def add(self, add: Add) -> int:
         """How many items are stored after these; raises InvalidRequestError or TooLargeError."""
         items = checked_items(add)
-        return await _run(self._others, lambda: self._memory.add(items))
+        stored = await _run(self._others, lambda: self._memory.add(items))
+        self._telemetry.stored(stored)
+        return stored
 
     async def initialise(self) -> str:
         """What is stored once the corpus is loaded."""
-        return await _run(self._others, self._memory.initialise)
+        with self._telemetry.observed("init"):
+            said = await _run(self._others, self._memory.initialise)
+        self._telemetry.stored((await self.status()).items)
+        return said
 
     async def configure(self, configure: Configure) -> Status:
         """The status after the operator's choice; raises InvalidRequestError."""

@@ -24,6 +24,7 @@ from spiral_sandbox.memory.requests import (
     parse_body,
     parse_fields,
 )
+from spiral_sandbox.metrics import Metrics, metrics_route
 
 MOST_BODY_BYTES = 32 << 20
 """The largest body that is read."""
@@ -32,8 +33,8 @@ _log = logging.getLogger(__name__)
 _Answer = Callable[[Request], Awaitable[Any]]
 
 
-def rest_app(desk: Desk) -> Starlette:
-    """The application: every answer is JSON, every error `{"detail": …}` with 400, 413 or 500."""
+def rest_app(desk: Desk, metrics: Metrics) -> Starlette:
+    """The application: every answer but the metrics is JSON, every error `{"detail": …}` with 400, 413 or 500."""
     face = _Face(desk)
     return Starlette(
         routes=[
@@ -43,6 +44,7 @@ def rest_app(desk: Desk) -> Starlette:
             Route("/vector/items", _answering(face.items), methods=["GET"]),
             Route("/vector/status", _answering(face.status), methods=["GET"]),
             Route("/vector/audit", _answering(face.audit), methods=["GET"]),
+            metrics_route(metrics.exposition),
         ]
     )
 

@@ -2,6 +2,7 @@
 
 from contextlib import AsyncExitStack
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -20,6 +21,7 @@ from spiral_sandbox.memory.requests import Configure, parse_fields
 from spiral_sandbox.memory.rest import rest_app
 from spiral_sandbox.memory.rpc import VectorRpc
 from spiral_sandbox.memory.stub import Stub
+from spiral_sandbox.memory.telemetry import Telemetry
 from spiral_sandbox.serving import serve_grpc, serve_rest
 
 _HEALTHY = ("", "neoabzu.vector.VectorService")
@@ -33,14 +35,21 @@ class MemoryService:
     def __init__(self, context: Context) -> None:
         self.facts = {"memory.sqlite": apsw.sqlite_lib_version(), "memory.dims": DIMS}
         self._tls = context.tls
-        self._desk = Desk(_memory(context))
+        self._telemetry = Telemetry(context.folder)
+        self._desk = Desk(_memory(context), self._telemetry)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in its stubs
         self._running = AsyncExitStack()
+
+    @property
+    def telemetry(self) -> dict[str, Path]:
+        """The file that is left at the end."""
+        return {"metrics": self._telemetry.metrics.path}
 
     async def start(self) -> dict[str, dict[str, object]]:
         """Serve REST and gRPC; gRPC's health service says SERVING."""
         self._running.push_async_callback(self._desk.close)
-        rest = await serve_rest(rest_app(self._desk), self._tls)
+        self._running.callback(self._telemetry.metrics.write)
+        rest = await serve_rest(rest_app(self._desk, self._telemetry.metrics), self._tls)
         self._running.push_async_callback(rest.stop)
         rpc = await serve_grpc(self._add, self._tls)
         self._running.push_async_callback(rpc.stop)

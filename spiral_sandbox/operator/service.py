@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -73,6 +74,11 @@ class OperatorService:
         self._grpc: GrpcServer | None = None
         self._port = 0
         self._running = AsyncExitStack()
+
+    @property
+    def telemetry(self) -> dict[str, Path]:
+        """The files that are left at the end."""
+        return self._parts.telemetry.files
 
     async def start(self) -> dict[str, dict[str, object]]:
         """Serve REST and gRPC; gRPC's health service says SERVING."""

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -15,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from spiral_contract.operations import OPERATIONS, Operation
 from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.connectors.surface_rest import no_route
+from spiral_sandbox.metrics import metrics_route
 from spiral_sandbox.operator.call import LARGEST_BODY, Call, too_large
 from spiral_sandbox.operator.conduct import Conduct
 from spiral_sandbox.operator.core import Operator
@@ -38,7 +38,7 @@ def rest_app(operator: Operator, conduct: Conduct, hub: Hub, telemetry: Telemetr
         Route(row.rest_path, _endpoint(operator, conduct, row), methods=[row.rest_method]) for row in rows
     ]
     routes.append(WebSocketRoute(OPERATIONS["events"].rest_path, _events(operator, hub)))
-    routes.append(Route("/metrics", _metrics(telemetry), methods=["GET"]))
+    routes.append(metrics_route(telemetry.exposition))
     return Starlette(routes=routes, exception_handlers={HTTPException: no_route})
 
 
@@ -118,13 +118,6 @@ def _refused(refusal: Refusal, request: Request) -> Response:
     if refusal.code is Code.UNAUTHENTICATED:
         headers["www-authenticate"] = 'Bearer realm="spiral", error="invalid_token"'
     return JSONResponse(body, refusal.code.value, headers)
-
-
-def _metrics(telemetry: Telemetry) -> Callable[[Request], Awaitable[Response]]:
-    async def endpoint(_: Request) -> Response:
-        return Response(telemetry.exposition(), media_type=CONTENT_TYPE_LATEST)
-
-    return endpoint
 
 
 def _events(operator: Operator, hub: Hub) -> Callable[[WebSocket], Awaitable[None]]:

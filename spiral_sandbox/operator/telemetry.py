@@ -15,9 +15,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import Counter, Histogram
 
 from spiral_sandbox.connectors.refusal import Code, Refusal
+from spiral_sandbox.metrics import Metrics
 
 _BUCKETS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 _REASONS = {
@@ -56,27 +57,27 @@ class Telemetry:
     """Metrics in memory, at `/metrics` and at the end in `operator.prom`; spans in `spans.jsonl`."""
 
     def __init__(self, folder: Path, version: str) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._folder = folder
-        self._registry = CollectorRegistry()
+        self._metrics = Metrics(folder / "operator.prom")
+        registry = self._metrics.registry
         self._latency = Histogram(
             "operator_api_transport_latency_ms",
             "How long a call took in the server, in milliseconds.",
             ("operation", "transport"),
             buckets=_BUCKETS_MS,
-            registry=self._registry,
+            registry=registry,
         )
         self._errors = Counter(
             "operator_api_transport_errors_total",
             "Calls that were answered with an error.",
             ("operation", "transport", "reason"),
-            registry=self._registry,
+            registry=registry,
         )
         self._fallbacks = Counter(
             "operator_api_transport_fallback_total",
             "Calls that took the way over REST because gRPC failed.",
             ("operation", "transport"),
-            registry=self._registry,
+            registry=registry,
         )
         resource = Resource.create({"service.name": "spiral-sandbox-operator", "service.version": version})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -91,6 +92,11 @@ class Telemetry:
     def spans(self) -> Path:
         """The file of spans, one batch a line."""
         return self._folder / "spans.jsonl"
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The two files that are left at the end."""
+        return {"metrics": self._metrics.path, "spans": self.spans}
 
     @contextmanager
     def observed(self, operation: str, transport: str, *, fallback: bool = False) -> Iterator[Observed]:
@@ -130,14 +136,13 @@ class Telemetry:
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format, version 0.0.4."""
-        return generate_latest(self._registry)
+        return self._metrics.exposition()
 
     def flush(self) -> dict[str, Any]:
         """Write down what there is by now; gives the paths of both files."""
         self._provider.force_flush()
-        metrics = self._folder / "operator.prom"
-        metrics.write_bytes(self.exposition())
-        return {"spans": str(self.spans), "metrics": str(metrics)}
+        self._metrics.write()
+        return {kind: str(path) for kind, path in self.files.items()}
 
     def close(self) -> None:
         """Write everything down and let go of the files."""

@@ -256,14 +256,18 @@ FAKE_TARGET = '''\
 import subprocess
 import sys
 
-FAULTS = ("drop", "no-start", "late")
+FAULTS = ("drop", "no-start", "late", "emits", "emits-oddly")
 
 
 class Store:
     name, version, identity, digest, endpoints, log = "store", "1", "store-1", "sha256:" + "0" * 64, {}, None
 
-    def __init__(self, faults):
-        self.faults = faults
+    def __init__(self, faults, folder):
+        self.faults, self.folder = faults, folder
+        if "emits" in faults:
+            self.telemetry = {"metrics": folder / "own.prom", "spans": folder / "own.jsonl"}
+        if "emits-oddly" in faults:
+            self.telemetry = {"gossip": folder / "own.txt"}
         self.child = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
 
     def ask(self, op, **arguments):
@@ -272,19 +276,22 @@ class Store:
             self.child.wait()
         if self.child.poll() is not None:
             raise RuntimeError("store has gone away")
+        if op == "emit":
+            self.telemetry[arguments["kind"]].write_text(arguments["text"])
         return {"found": not ("drop" in self.faults and arguments.get("number") == 3)}
 
 
 class Fake:
     facts, components = {"clock.trusted": True}, ("store",)
 
-    def __init__(self, name, faults, fidelity):
+    def __init__(self, name, faults, fidelity, folder):
         self.name, self.faults, self.fidelity, self.started = name, faults, fidelity, None
+        self.folder = folder
 
     def component(self, name):
         if "late" in self.faults:
             raise RuntimeError("store did not come up")
-        self.started = self.started or Store(self.faults)
+        self.started = self.started or Store(self.faults, self.folder)
         return self.started
 
     def lost(self):
@@ -303,12 +310,12 @@ def start(faults, seed, folder):
         raise ValueError(f"there is no fault {strangers[0]!r}; there are {', '.join(FAULTS)}")
     if "no-start" in faults:
         raise RuntimeError("the port is taken")
-    return Fake("fake", faults, "undeclared")
+    return Fake("fake", faults, "undeclared", folder)
 
 
 def boast(faults, seed, folder):
     """The same, registered as more than it can show."""
-    return Fake("boaster", faults, "live")
+    return Fake("boaster", faults, "live", folder)
 '''
 
 

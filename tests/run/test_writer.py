@@ -99,3 +99,76 @@ def test_allures_results_are_struck_where_they_stand(writer):
 def test_nothing_is_told_where_nothing_was_struck(writer):
     writer.quarantine()
     assert attached(writer) == []
+
+
+SPAN = '{"resourceSpans":[{"name":"%s"}]}\n'
+
+
+def test_what_a_component_emits_lies_where_its_kind_lies(writer, tmp_path):
+    (tmp_path / "own.prom").write_text("calls_total 1.0\n")
+    (tmp_path / "own.jsonl").write_text(SPAN % "call")
+    for prefix in ("", "second-1-"):
+        writer.keep_telemetry("store", "metrics", tmp_path / "own.prom", prefix)
+        writer.keep_telemetry("store", "spans", tmp_path / "own.jsonl", prefix)
+    records = attached(writer)
+    assert [(one["path"], one["name"], one["media_type"]) for one in records] == [
+        ("metrics/store.prom", "own.prom", "text/plain"),
+        ("traces/store/spans.jsonl", "own.jsonl", "application/x-ndjson"),
+        ("metrics/second-1-store.prom", "own.prom", "text/plain"),
+        ("traces/store/second-1-spans.jsonl", "own.jsonl", "application/x-ndjson"),
+    ]
+    for one in records:
+        kept = (writer.folder / one["path"]).read_bytes()
+        assert (kept, digest(kept)) == ((tmp_path / one["name"]).read_bytes(), one["sha256"])
+
+
+def test_a_worker_keeps_telemetry_under_its_own_name(tmp_path):
+    folder = create_bundle(tmp_path, "20261122T093000Z-run-3f9c1a")
+    worker = Writer(folder, "gw1", digest(b"{}\n"), "3f" * 16, Redactor([]))
+    (tmp_path / "own.prom").write_text("calls_total 1.0\n")
+    worker.keep_telemetry("store", "metrics", tmp_path / "own.prom", "second-2-")
+    worker.close(End())
+    assert (folder / "metrics" / "gw1-second-2-store.prom").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "limit", "kept"),
+    [
+        (SPAN % "a" + SPAN % "b", 100, SPAN % "a" + SPAN % "b"),
+        (SPAN % "a" + SPAN % "b", 2 * len(SPAN % "a"), SPAN % "a" + SPAN % "b"),
+        (SPAN % "a" + SPAN % "b", 2 * len(SPAN % "a") - 1, SPAN % "a"),  # whole lines or nothing
+        (SPAN % "a" + '{"torn', 100, SPAN % "a"),  # a component that was killed
+        (SPAN % "a", 10, ""),
+        ('{"torn', 100, ""),
+        ("", 100, ""),
+    ],
+)
+def test_telemetry_is_cut_at_a_lines_end_and_the_cut_is_counted(writer, tmp_path, monkeypatch, content, limit, kept):
+    monkeypatch.setattr("pytest_spiral.run.writer.TELEMETRY_LIMIT", limit)
+    (tmp_path / "own.jsonl").write_text(content)
+    writer.keep_telemetry("store", "spans", tmp_path / "own.jsonl")
+    (record,) = attached(writer)
+    assert (writer.folder / record["path"]).read_text() == kept
+    assert (record["bytes"], record["cut"]) == (len(kept), len(content) - len(kept))
+
+
+def test_telemetry_that_is_not_there_is_not_kept(writer, tmp_path):
+    writer.keep_telemetry("store", "metrics", tmp_path / "never-written.prom")
+    assert attached(writer) == []
+
+
+def test_a_declared_secret_in_telemetry_is_struck(writer, tmp_path):
+    (tmp_path / "own.jsonl").write_text(SPAN % "call with declared-secret")
+    writer.keep_telemetry("store", "spans", tmp_path / "own.jsonl")
+    (record,) = attached(writer)
+    kept = (writer.folder / record["path"]).read_bytes()
+    assert b"declared-secret" not in kept
+    assert json.loads(kept)["resourceSpans"][0]["name"].startswith("call with ")
+
+
+def test_telemetry_with_a_token_is_a_stub(writer, tmp_path):
+    (tmp_path / "own.prom").write_text(f'calls_total{{token="{TOKEN}"}} 1.0\n')
+    writer.keep_telemetry("store", "metrics", tmp_path / "own.prom")
+    (record,) = attached(writer)
+    assert (record["path"], record["quarantined"]) == ("metrics/store.prom.quarantined", ["Slack token"])
+    assert TOKEN.encode() not in (writer.folder / record["path"]).read_bytes()

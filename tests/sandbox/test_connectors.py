@@ -16,6 +16,7 @@ import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from spiral_contract import connectors_pb2 as pb
 from spiral_contract import connectors_pb2_grpc as pb_grpc
@@ -359,6 +360,22 @@ def test_a_heartbeat_is_overdue_after_30_seconds(start_in_process, transport):
     assert component.ask("heartbeats")["operator_api"]["overdue"] is False
     component.ask("clock.advance", seconds=1)
     assert component.ask("heartbeats")["operator_api"]["overdue"] is True
+
+
+def test_heartbeats_that_are_accepted_are_counted_and_a_silent_heart_reads_zero(start_in_process, tmp_path):
+    component = start_in_process()
+    shown = {service: bearer(component, service) for service in SERVICES}
+    for transport in TRANSPORTS:
+        with client_of(component, "operator_api", transport) as client:
+            client.call("heartbeat", heartbeat_of("operator_api"), shown["operator_api"])
+            client.call("heartbeat", heartbeat_of("operator_api") | {"chakra": ""}, shown["operator_api"])
+    scraped = requests.get(component.endpoints["crown_handshake.rest"]["address"] + "/metrics", timeout=10).text
+    component.run(component.service.stop())
+    assert component.service.telemetry["metrics"].read_text() == scraped
+    (family,) = text_string_to_metric_families(scraped)
+    assert {(one.labels["connector"], one.labels["transport"]): one.value for one in family.samples} == {
+        (service, transport): float(service == "operator_api") for service in SERVICES for transport in TRANSPORTS
+    }
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

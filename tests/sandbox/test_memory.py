@@ -21,6 +21,7 @@ import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 
 from spiral_contract.operations import OPERATIONS
 from spiral_contract.vector_pb2 import InitRequest, SearchRequest
@@ -36,6 +37,7 @@ from spiral_sandbox.memory.errors import InvalidRequestError
 from spiral_sandbox.memory.fabric import Fabric
 from spiral_sandbox.memory.port import NewItem
 from spiral_sandbox.memory.requests import Search
+from spiral_sandbox.memory.telemetry import Telemetry
 from spiral_sandbox.target import start
 
 SECONDS = 30
@@ -66,6 +68,9 @@ class Client:
     def call(self, method, path, **how):
         answer = self._session.request(method, self._base + path, timeout=SECONDS, **how)
         return answer.status_code, answer.json()
+
+    def scrape(self):
+        return self._session.get(self._base + "/metrics", timeout=SECONDS).text
 
     def get(self, path, **query):
         status, content = self.call("GET", path, params=query)
@@ -614,6 +619,35 @@ def test_one_search_in_a_hundred_fails_by_plan(rig):
     assert outcomes(memory, 250) == [100, 200]
 
 
+def told(text):
+    """Sample name → value, buckets left out."""
+    families = text_string_to_metric_families(text)
+    samples = (sample for family in families for sample in family.samples)
+    return {sample.name: sample.value for sample in samples if not sample.labels}
+
+
+def test_calls_are_counted_and_only_those_that_succeed_are_timed(rig):
+    memory = rig.memory("memory.fail-1-in-100", items=20)
+    folder = memory.component.log.with_name("memory")
+    assert told(memory.scrape())["neoabzu_vector_store_size"] == 0
+    memory.rpc.Init(InitRequest())
+    memory.add({"text": "one more"})
+    assert outcomes(memory, 150) == [100]
+    assert memory.call("POST", "/vector/search", json={"text": "", "top_n": 1})[0] == 400
+    scraped = told(memory.scrape())
+    rig.end()
+    left = told((folder / "memory.prom").read_text())
+    for found in (scraped, left):
+        assert {name: value for name, value in found.items() if not name.endswith("_sum")} == {
+            "neoabzu_vector_init_total": 1,
+            "neoabzu_vector_init_latency_seconds_count": 1,
+            "neoabzu_vector_search_total": 151,
+            "neoabzu_vector_search_latency_seconds_count": 149,
+            "neoabzu_vector_store_size": 21,
+        }
+        assert 0 < found["neoabzu_vector_search_latency_seconds_sum"] < 150 * SECONDS
+
+
 def test_no_search_fails_without_the_plan(client):
     assert outcomes(client, 110) == []
 
@@ -676,7 +710,7 @@ def test_searches_that_are_held_back_do_not_wait_for_each_other(tmp_path):
             together.wait(SECONDS)
 
     async def search_at_once():
-        desk = Desk(fabric(tmp_path / "held", shards=1, items=20, bent=HoldBack()))
+        desk = Desk(fabric(tmp_path / "held", shards=1, items=20, bent=HoldBack()), Telemetry(tmp_path))
         found = await asyncio.gather(*(desk.search(Search("x", 1)) for _ in range(together.parties)))
         await desk.close()
         return found
