@@ -21,6 +21,11 @@ from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.metrics import Metrics
 
 _BUCKETS_MS = (0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+_BOTH = ("dispatch_command", "memory_query", "handover", "upload")
+_SERVED = (*((name, kind) for name in _BOTH for kind in ("rest", "grpc")), ("status", "rest"))
+"""Operations and transports: over gRPC its own health service tells the status."""
+
+_WHY = ("validation", "permission", "handshake", "exception")
 _REASONS = {
     Code.INVALID_ARGUMENT: "validation",
     Code.NOT_FOUND: "validation",
@@ -79,6 +84,7 @@ class Telemetry:
             ("operation", "transport"),
             registry=registry,
         )
+        self._begin_at_zero()
         resource = Resource.create({"service.name": "spiral-sandbox-operator", "service.version": version})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         # A full queue drops spans without a word, and the library's own has room for 2,048.
@@ -87,6 +93,14 @@ class Telemetry:
         )
         self._provider.add_span_processor(exporting)
         self._tracer = self._provider.get_tracer("operator_api")
+
+    def _begin_at_zero(self) -> None:
+        """Have every series from the start: Prometheus sees an increase only where it has seen a value before."""
+        for operation, transport in _SERVED:
+            self._latency.labels(operation, transport)
+            self._fallbacks.labels(operation, transport)
+            for reason in _WHY:
+                self._errors.labels(operation, transport, reason)
 
     @property
     def spans(self) -> Path:

@@ -24,7 +24,12 @@ def fresh(faulty):
 
 
 def samples(surface):
-    """(name, labels) → value, as Prometheus would scrape it."""
+    """(name, labels) → value of what has happened, as Prometheus would scrape it."""
+    return {key: value for key, value in series(surface).items() if value}
+
+
+def series(surface):
+    """(name, labels) → value of everything but buckets."""
     endpoint = surface.component.endpoints["rest"]
     reply = requests.get(
         f"{endpoint['address']}/metrics", verify=endpoint["ca"], cert=(endpoint["cert"], endpoint["key"]), timeout=10
@@ -55,6 +60,17 @@ def spans(surface):
         )
         for span in found
     ]
+
+
+def test_every_series_is_there_before_anything_has_happened(fresh):
+    told = series(fresh)
+    assert set(told.values()) == {0}
+    pairs = {tuple(dict(labels)[label] for label in ("operation", "transport")) for _, labels in told}
+    served = ("dispatch_command", "memory_query", "handover", "upload")
+    assert pairs == {(name, kind) for name in served for kind in KINDS} | {("status", "rest")}
+    assert {dict(labels)["reason"] for name, labels in told if name == "operator_api_transport_errors_total"} == {
+        "validation", "permission", "handshake", "exception",
+    }  # fmt: skip
 
 
 def test_both_transports_tell_the_same_with_the_same_labels(fresh):
