@@ -25,8 +25,8 @@ from pytest_spiral.plugin.hookspecs import pytest_spiral_judged
 from pytest_spiral.plugin.options import add_options
 from pytest_spiral.rules.integrity import REASONS
 from pytest_spiral.rules.statistics import Qualifier, Reason
+from pytest_spiral.rules.statuses import TABLE
 from pytest_spiral.run import gates
-from pytest_spiral.transports.statuses import TABLE
 
 # The text at apache.org/licenses/LICENSE-2.0.txt.
 APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
