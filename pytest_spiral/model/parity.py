@@ -1,8 +1,6 @@
 """A comparison of two exchanges: what may differ by declaration, what did differ, and what was normalised away."""
 
-from typing import Literal
-
-import msgspec
+from typing import Any, Literal
 
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.exchange import Exchange
@@ -107,12 +105,14 @@ class Comparison(Value, frozen=True, kw_only=True):
 
 
 class Pair(Value, frozen=True, kw_only=True, array_like=True):
-    """Two calls that belong together, in monotonic nanoseconds."""
+    """Two calls that belong together, in monotonic nanoseconds; `rest` and `grpc` are their exchanges' ids."""
 
     rest_sent: int
     rest_done: int
     grpc_sent: int
     grpc_done: int
+    rest: str = ""
+    grpc: str = ""
 
 
 class LatencyParity(Value, frozen=True, kw_only=True):
@@ -151,7 +151,7 @@ class HandshakeDocument(Value, frozen=True, kw_only=True):
 
     service: str
     exchange: Exchange
-    normalised: dict[str, msgspec.Raw]
+    normalised: dict[str, Any]
     checksum: str
     format: Literal["spiral-handshake/1"] = "spiral-handshake/1"
 

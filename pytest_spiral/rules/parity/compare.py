@@ -18,6 +18,9 @@ from pytest_spiral.rules.parity.differences import differences, shown
 from pytest_spiral.rules.parity.normalise import REQUEST_ID, checksum, view_of
 from pytest_spiral.rules.parity.pointer import ABSENT, found
 
+SEEN: Final = "parity"
+"""The key under which a sample says the checksum of what a side said; a verifier looks for the comparison behind it."""
+
 MOST_DIFFERENCES: Final = 50
 """How many differences one comparison lists; the rest are counted."""
 
