@@ -10,7 +10,9 @@ class Operation:
     """One operation on both transports; an empty text where a transport does not offer it.
 
     `request` and `reply` are the full names of the gRPC messages. Over REST the same fields travel as JSON:
-    in the query of a GET, in the body of everything else.
+    in the query of a GET, in the body of everything else, or as `form` says: `multipart` is multipart/form-data,
+    `websocket` a connection that is no call. `streamed` says that the client streams its messages over gRPC, `loose`
+    that the real system has no messages there: it takes and gives JSON bytes through generic handlers.
     """
 
     name: str
@@ -20,12 +22,68 @@ class Operation:
     grpc_method: str
     request: str
     reply: str
+    form: str = "json"
+    streamed: bool = False
+    loose: bool = False
 
 
+_OPERATOR = "abzu.operator.OperatorApi"
+_HEALTH = "grpc.health.v1.Health"
 _VECTOR = "neoabzu.vector.VectorService"
 _CONNECTOR = "spiral.connectors.v1.Connector"
 
 _ROWS = (
+    Operation(
+        name="dispatch_command",
+        rest_method="POST",
+        rest_path="/operator/command",
+        grpc_service=_OPERATOR,
+        grpc_method="DispatchCommand",
+        request="abzu.operator.DispatchCommandRequest",
+        reply="abzu.operator.DispatchCommandResponse",
+        loose=True,
+    ),
+    Operation(
+        name="memory_query",
+        rest_method="POST",
+        rest_path="/memory/query",
+        grpc_service=_OPERATOR,
+        grpc_method="MemoryQuery",
+        request="abzu.operator.MemoryQueryRequest",
+        reply="abzu.operator.MemoryQueryResponse",
+        loose=True,
+    ),
+    Operation(
+        name="handover",
+        rest_method="POST",
+        rest_path="/handover",
+        grpc_service=_OPERATOR,
+        grpc_method="Handover",
+        request="abzu.operator.HandoverRequest",
+        reply="abzu.operator.HandoverResponse",
+        loose=True,
+    ),
+    Operation(
+        name="upload",
+        rest_method="POST",
+        rest_path="/operator/upload",
+        grpc_service="spiral.connectors.v1.Upload",
+        grpc_method="Put",
+        request="spiral.connectors.v1.PutRequest",
+        reply="spiral.connectors.v1.PutReply",
+        form="multipart",
+        streamed=True,
+    ),
+    Operation(
+        name="status",
+        rest_method="GET",
+        rest_path="/operator/status",
+        grpc_service=_HEALTH,
+        grpc_method="Check",
+        request="grpc.health.v1.HealthCheckRequest",
+        reply="grpc.health.v1.HealthCheckResponse",
+    ),
+    Operation("events", "GET", "/operator/events", "", "", "", "", form="websocket"),
     Operation(
         name="vector_init",
         rest_method="POST",
@@ -53,7 +111,7 @@ _ROWS = (
         name="health",
         rest_method="GET",
         rest_path="/health",
-        grpc_service="grpc.health.v1.Health",
+        grpc_service=_HEALTH,
         grpc_method="Check",
         request="grpc.health.v1.HealthCheckRequest",
         reply="grpc.health.v1.HealthCheckResponse",

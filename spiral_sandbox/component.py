@@ -22,6 +22,9 @@ from typing import Any, BinaryIO, Protocol
 
 from spiral_sandbox.tls import Tls
 
+USES = {"operator": ("connectors", "memory")}
+"""Which packages of other components a component runs too."""
+
 STOP_SECONDS = 3.0
 """How long a component may take to stop before its process is ended all the same."""
 
@@ -138,13 +141,14 @@ def take_stdout() -> Replies:
 
 
 def digest_of(name: str) -> str:
-    """`sha256:` and the hash over the files a component runs: its own package and the scaffold beside it.
+    """`sha256:` and the hash over the files a component runs: its own package, those it uses, the scaffold beside them.
 
     For each file, in the order of their paths from `spiral_sandbox`: the path, a zero byte, the length in
     decimal digits, a zero byte, the bytes.
     """
     root = Path(__file__).parent
-    own = [path for path in (root / name).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    packages = (root / package for package in (name, *USES.get(name, ())))
+    own = [path for package in packages for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     files = {path.relative_to(root).as_posix(): path.read_bytes() for path in (*own, *root.glob("*.py"))}
     total = hashlib.sha256()
     for path in sorted(files):

@@ -45,15 +45,16 @@ class GrpcServer:
 
     def __init__(self, server: grpc.aio.Server, port: int) -> None:
         self._server = server
+        self.port = port
         self.address = f"{LOOPBACK}:{port}"
 
-    async def stop(self) -> None:
+    async def stop(self, grace_s: float = _GRACE_SECONDS) -> None:
         """Take no new call, give open calls a moment to end, then cancel them."""
-        await self._server.stop(_GRACE_SECONDS)
+        await self._server.stop(grace_s)
 
 
-async def serve_rest(app: "ASGIApp", tls: Tls | None) -> RestServer:
-    """Serve an ASGI application on a free loopback port of the running loop.
+async def serve_rest(app: "ASGIApp", tls: Tls | None, *, websockets: bool = False) -> RestServer:
+    """Serve an ASGI application on a free loopback port of the running loop, WebSockets too if wanted.
 
     With `tls`, a client without a certificate of the same authority is refused at the handshake; without
     it the server speaks plain HTTP.
@@ -61,6 +62,7 @@ async def serve_rest(app: "ASGIApp", tls: Tls | None) -> RestServer:
     config = uvicorn.Config(
         app,
         lifespan="off",
+        ws="websockets-sansio" if websockets else "none",
         log_config=None,
         access_log=False,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls.server_context(),
@@ -85,18 +87,19 @@ async def serve_grpc(
     add: Callable[[grpc.aio.Server], None],
     tls: Tls | None,
     options: Sequence[tuple[str, int | str]] = (),
+    port: int = 0,
 ) -> GrpcServer:
-    """Serve what `add` registers on a free loopback port of the running loop.
+    """Serve what `add` registers on a loopback port of the running loop: the one given, or a free one.
 
     `options` are further channel arguments of gRPC. With `tls`, a client without a certificate of the same
     authority is refused at the handshake; without it the server speaks plain HTTP/2.
     """
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *options])
     add(server)
-    address = f"{LOOPBACK}:0"
-    port = server.add_insecure_port(address) if tls is None else server.add_secure_port(address, _secured(tls))
+    address = f"{LOOPBACK}:{port}"
+    bound = server.add_insecure_port(address) if tls is None else server.add_secure_port(address, _secured(tls))
     await server.start()
-    return GrpcServer(server, port)
+    return GrpcServer(server, bound)
 
 
 def _secured(tls: Tls) -> grpc.ServerCredentials:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Protocol, Self, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, Self, runtime_checkable
 
 import msgspec
 
@@ -69,12 +69,17 @@ class AnsweredError(ExchangeError):
 
 
 class Endpoint(Value, frozen=True):
-    """Where a transport leads to, and the PEM files for TLS; an empty path means that there is none."""
+    """Where a transport leads to, and the PEM files for TLS; an empty path means that there is none.
+
+    `codec` is what gRPC carries where the contract calls an operation loose: messages, or JSON bytes as the real
+    system does.
+    """
 
     address: Annotated[str, msgspec.Meta(min_length=1)]
     ca: str = ""
     cert: str = ""
     key: str = ""
+    codec: Literal["protobuf", "json"] = "protobuf"
 
     @classmethod
     def of(cls, mapping: Mapping[str, Any]) -> Self:

@@ -8,7 +8,6 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 import requests
 import urllib3
 
@@ -26,9 +25,12 @@ from pytest_spiral.transports.base import (
     prepared,
 )
 from pytest_spiral.transports.patience import Patience
+from pytest_spiral.transports.plain_json import json_bytes, json_object
 from pytest_spiral.transports.sockets import Grip, GripAdapter, gripped
+from pytest_spiral.transports.uploads import Upload
 from spiral_contract.operations import OPERATIONS, Operation
 
+_JSON = "application/json"
 _CHUNK = 65_536
 _DETAIL = 300  # characters of an error's body that its sentence quotes
 
@@ -36,8 +38,8 @@ _DETAIL = 300  # characters of an error's body that its sentence quotes
 class RestTransport(Transport):
     """One REST endpoint. Each thread that makes calls keeps one connection open; none is retried or redirected.
 
-    A payload travels as a JSON object in the body, and of a GET as its query. Proxies, `.netrc` and cookies are
-    ignored: what is sent is what the request says.
+    A payload travels as a JSON object in the body, of a GET as its query, of an upload as a form. Proxies, `.netrc` and
+    cookies are ignored: what is sent is what the request says.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -55,13 +57,13 @@ class RestTransport(Transport):
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
         sent = prepared(request)
         operation = _operation(sent)
-        body = _body(sent, operation)
+        content_type, body = _body(sent, operation)
         grip = Grip()
 
         def call() -> Reply:
             try:
                 with gripped(grip):
-                    response, content = self._call(sent, operation, body)
+                    response, content = self._call(sent, operation, content_type, body)
             except BaseException:
                 self._discard_session()
                 grip.drop()
@@ -79,13 +81,15 @@ class RestTransport(Transport):
                 session.close()
             self._open.clear()
 
-    def _call(self, request: Request, operation: Operation, body: dict[str, Any]) -> tuple[requests.Response, bytes]:
+    def _call(
+        self, request: Request, operation: Operation, content_type: str, body: dict[str, Any]
+    ) -> tuple[requests.Response, bytes]:
         """The response and its whole content; raises ExchangeError where they do not come."""
         try:
             with self._session().request(
                 operation.rest_method,
                 self.address + operation.rest_path,
-                headers={"accept": "application/json", "content-type": "application/json", **request.metadata},
+                headers={"accept": "application/json", "content-type": content_type, **request.metadata},
                 timeout=min(request.deadline_s, LONGEST_S),
                 stream=True,
                 allow_redirects=False,
@@ -130,7 +134,7 @@ class RestTransport(Transport):
     def _judged(self, request: Request, response: requests.Response, content: bytes) -> Reply:
         """The reply; raises AnsweredError where the status is an error, or the content no JSON object."""
         code = code_of_http(response.status_code)
-        payload = _object(content)
+        payload = json_object(content)
         reply = Reply(
             code=Code.MALFORMED_REPLY if code is Code.OK and payload is None else code,
             payload=payload or {},
@@ -175,27 +179,27 @@ def _check(endpoint: Endpoint) -> None:
         raise UseError(f"{endpoint.address!r} is no address of a REST endpoint, such as https://127.0.0.1:8443.")
     if parts.username is not None:
         raise UseError(f"the address of REST at {parts.hostname} holds a user name; credentials belong in metadata.")
+    if endpoint.codec != "protobuf":
+        raise UseError(f"{endpoint.address} states a codec, and REST always carries JSON.")
     if parts.scheme == "http" and (endpoint.ca or endpoint.cert):
         raise UseError(f"{endpoint.address} names TLS files, and its address is not https.")
 
 
 def _operation(request: Request) -> Operation:
     operation = OPERATIONS.get(request.operation)
-    if operation is None or not operation.rest_path:
+    if operation is None or not operation.rest_path or operation.form == "websocket":
         raise ExchangeError(Code.UNIMPLEMENTED, f"the contract has no operation {request.operation!r} over REST.")
     return operation
 
 
-def _body(request: Request, operation: Operation) -> dict[str, Any]:
+def _body(request: Request, operation: Operation) -> tuple[str, dict[str, Any]]:
+    """The content type, and what `requests` is to send."""
     if operation.rest_method == "GET":
-        return {"params": {key: _parameter(key, value) for key, value in request.payload.items()}}
-    try:
-        text = json.dumps(request.payload, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        return {"data": text.encode()}
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ExchangeError(
-            Code.INVALID_ARGUMENT, f"the payload of {request.operation} is no JSON: {error}."
-        ) from error
+        return _JSON, {"params": {key: _parameter(key, value) for key, value in request.payload.items()}}
+    if operation.form == "multipart":
+        form, content_type = Upload.of(request.payload).form()
+        return content_type, {"data": form}
+    return _JSON, {"data": json_bytes(request)}
 
 
 def _parameter(key: str, value: Any) -> str:
@@ -211,15 +215,6 @@ def _content(response: requests.Response) -> bytes:
         if len(content) > MOST_BYTES:
             raise ExchangeError(Code.RESOURCE_EXHAUSTED, f"a reply is longer than {MOST_BYTES} bytes.")
     return bytes(content)
-
-
-def _object(content: bytes) -> dict[str, Any] | None:
-    """The JSON object; None where the content is anything else (NaN, an overflow and bad UTF-8 are no JSON)."""
-    try:
-        value: object = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _excerpt(content: bytes) -> str:

@@ -1,8 +1,8 @@
-"""gRPC: one unary call per exchange, by method path; the only module of the product that imports grpc."""
+"""gRPC: one call per exchange, by method path; the only module of the product that imports grpc."""
 
 import base64
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import grpc
 from grpc_health.v1 import health_pb2  # noqa: F401 - makes the health messages known by name
@@ -20,6 +20,8 @@ from pytest_spiral.transports.base import (
     prepared,
 )
 from pytest_spiral.transports.messages import decode, encode, message_class
+from pytest_spiral.transports.plain_json import json_bytes, json_object
+from pytest_spiral.transports.uploads import Upload
 from spiral_contract.operations import OPERATIONS, Operation
 
 _OPTIONS = (
@@ -37,13 +39,17 @@ _OPTIONS = (
 
 
 class GrpcTransport(Transport):
-    """One gRPC endpoint, `host:port`, over one channel. No stubs: paths and messages are those of the contract."""
+    """One gRPC endpoint, `host:port`, over one channel. No stubs: paths and messages are those of the contract.
+
+    An upload is streamed. Operations that the contract calls loose travel as JSON bytes where the endpoint says so.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.name = "grpc"
         self.address = endpoint.address
         if "/" in endpoint.address or ":" not in endpoint.address:
             raise UseError(f"{endpoint.address!r} is no address of a gRPC endpoint, such as 127.0.0.1:8444.")
+        self._json = endpoint.codec == "json"
         self._channel = _channel(endpoint)
         self._closed = False
 
@@ -51,13 +57,9 @@ class GrpcTransport(Transport):
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
         sent = prepared(request)
         operation = _operation(sent)
-        wire = encode(sent.payload, message_class(operation.request))
+        wire = self._wire(sent, operation)
         try:
-            path = f"/{operation.grpc_service}/{operation.grpc_method}"
-            method = self._channel.unary_unary(path, request_serializer=None, response_deserializer=None)
-            answer, call = method.with_call(
-                wire, timeout=min(sent.deadline_s, LONGEST_S), metadata=tuple(sent.metadata.items())
-            )
+            answer, call = self._send(operation, wire, sent)
         except grpc.RpcError as error:
             raise self._failed(sent, error) from error
         except ValueError as error:  # how grpc says that the channel is closed, or that it cannot take the call
@@ -71,10 +73,35 @@ class GrpcTransport(Transport):
         self._closed = True
         self._channel.close()
 
+    def _send(self, operation: Operation, wire: list[bytes], request: Request) -> tuple[bytes, grpc.Call]:
+        path = f"/{operation.grpc_service}/{operation.grpc_method}"
+        timeout, metadata = min(request.deadline_s, LONGEST_S), tuple(request.metadata.items())
+        if operation.streamed:
+            stream = self._channel.stream_unary(path, request_serializer=None, response_deserializer=None)
+            return stream.with_call(iter(wire), timeout=timeout, metadata=metadata)
+        unary = self._channel.unary_unary(path, request_serializer=None, response_deserializer=None)
+        return unary.with_call(wire[0], timeout=timeout, metadata=metadata)
+
+    def _wire(self, request: Request, operation: Operation) -> list[bytes]:
+        """The messages to send: one, unless the operation is streamed."""
+        if operation.loose and self._json:
+            return [json_bytes(request)]
+        kind = message_class(operation.request)
+        payloads = Upload.of(request.payload).messages() if operation.streamed else (request.payload,)
+        return [encode(payload, kind) for payload in payloads]
+
+    def _payload(self, operation: Operation, answer: bytes) -> dict[str, Any]:
+        if not (operation.loose and self._json):
+            return decode(answer, message_class(operation.reply))
+        payload = json_object(answer)
+        if payload is None:
+            raise ExchangeError(Code.MALFORMED_REPLY, "the reply is no JSON object.")
+        return payload
+
     def _read(self, operation: Operation, answer: bytes, metadata: dict[str, str]) -> Reply:
         status = grpc.StatusCode.OK.name
         try:
-            payload = decode(answer, message_class(operation.reply))
+            payload = self._payload(operation, answer)
         except ExchangeError as error:
             reply = Reply(code=Code.MALFORMED_REPLY, metadata=metadata, wire_status=status)
             raise AnsweredError(f"gRPC at {self.address} answered {operation.name}; {error}", reply) from error

@@ -29,7 +29,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _log = logging.getLogger(__name__)
 _Message = TypeVar("_Message")
 
-_DETAILS = {
+DETAILS = {
     Flaw.MISSING: "no credential was shown",
     Flaw.MALFORMED: "the credential is not one Bearer token",
     Flaw.UNKNOWN: "the credential was never issued",
@@ -139,7 +139,7 @@ class Connector:
         if isinstance(admission, Credential):
             return admission
         code = Code.PERMISSION_DENIED if admission is Flaw.OTHER_SERVICE else Code.UNAUTHENTICATED
-        raise Refusal(code, admission, _DETAILS[admission])
+        raise Refusal(code, admission, DETAILS[admission])
 
     def _health(self, call: Call, _: Credential) -> dict[str, Any]:
         query = _decoded(call, HealthQuery)

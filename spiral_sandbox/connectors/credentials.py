@@ -126,15 +126,18 @@ class Register:
         Who it is comes first, then whether it is valid, then whose it is: a credential of another service that
         has expired is expired.
         """
+        found = self.identify(authorization, now)
+        return found if isinstance(found, Flaw) or found.service == service else Flaw.OTHER_SERVICE
+
+    def identify(self, authorization: Sequence[str], now: datetime) -> Admission:
+        """Whose valid credential the values of an `authorization` header or metadata key show."""
         token = bearer_token(authorization)
         if isinstance(token, Flaw):
             return token
         found = self._find(digest_of(token))
         if found is None:
             return Flaw.UNKNOWN
-        if flaw := found.flaw(now):
-            return flaw
-        return found if found.service == service else Flaw.OTHER_SERVICE
+        return found.flaw(now) or found
 
     def _find(self, digest: bytes) -> Credential | None:
         # Every known digest is compared, in constant time each: the time taken tells nothing of a match.

@@ -12,8 +12,10 @@ class Code(Enum):
     PERMISSION_DENIED = 403
     NOT_FOUND = 404
     RESOURCE_EXHAUSTED = 413
+    CANCELLED = 499
     INTERNAL = 500
     UNAVAILABLE = 503
+    DEADLINE_EXCEEDED = 504
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a mistake

@@ -27,7 +27,7 @@ def rest_app(connector: Connector) -> Starlette:
         Route(OPERATIONS[name].rest_path, _endpoint(connector, name), methods=[OPERATIONS[name].rest_method])
         for name in SERVED
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: _no_route})
+    return Starlette(routes=routes, exception_handlers={HTTPException: no_route})
 
 
 def _endpoint(connector: Connector, operation: str) -> Callable[[Request], Awaitable[Response]]:
@@ -83,7 +83,8 @@ def _refused(refusal: Refusal, unhealthy: Connector | None, headers: dict[str, s
     return JSONResponse(body, refusal.code.value, headers)
 
 
-def _no_route(_: Request, error: Exception) -> Response:
+def no_route(_: Request, error: Exception) -> Response:
+    """The answer where a path or a method is not served."""
     if not isinstance(error, HTTPException):
         raise error
     code = {404: "NOT_FOUND", 405: "UNIMPLEMENTED"}.get(error.status_code, "INVALID_ARGUMENT")

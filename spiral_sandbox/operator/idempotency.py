@@ -1,0 +1,81 @@
+"""At most once: calls with the same key share one piece of work and its reply, over whatever transport they come.
+
+Draft of the idea: IETF httpapi, "The Idempotency-Key HTTP Header Field". A key that comes again with another request
+is refused; one whose work failed is forgotten, so that the caller may try again.
+"""
+
+import asyncio
+import itertools
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from spiral_sandbox.connectors.refusal import Code, Refusal
+
+KEPT = 10_000
+"""How many keys are kept; the oldest that is done is forgotten first."""
+
+Fields = dict[str, Any]
+Do = Callable[["Work"], Awaitable[Fields]]
+
+
+class Work:
+    """One piece of work. Until it has `begun`, it is given up together with the last caller that waits for it."""
+
+    def __init__(self, fingerprint: bytes) -> None:
+        self.fingerprint = fingerprint
+        self.begun = False
+        self.waiting = 0
+        self.task: asyncio.Task[Fields]
+
+
+class Keys:
+    """The work of each key, under way or done."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[str, ...], Work] = OrderedDict()
+
+    async def once(self, name: tuple[str, ...] | None, fingerprint: bytes, do: Do) -> tuple[Fields, bool]:
+        """The reply of the work under this name, and whether somebody else had asked for it before.
+
+        Without a name the work is the caller's alone. Raises `Refusal` where the name's fingerprint is another one.
+        """
+        work = None if name is None else self._known.get(name)
+        replayed = work is not None
+        if work is None:
+            work = self._start(name, fingerprint, do)
+        elif work.fingerprint != fingerprint:
+            raise Refusal(Code.INVALID_ARGUMENT, "idempotency-key", "the idempotency key belongs to another request")
+        return await _wait(work), replayed
+
+    def _start(self, name: tuple[str, ...] | None, fingerprint: bytes, do: Do) -> Work:
+        work = Work(fingerprint)
+        work.task = asyncio.ensure_future(do(work))
+        work.task.add_done_callback(lambda task: self._ended(name, task))
+        if name is not None:
+            self._known[name] = work
+            self._trim()
+        return work
+
+    def _ended(self, name: tuple[str, ...] | None, task: asyncio.Task[Fields]) -> None:
+        failed = task.cancelled() or task.exception() is not None
+        if failed and name is not None:
+            self._known.pop(name, None)
+
+    def _trim(self) -> None:
+        oldest = itertools.islice(self._known.items(), max(0, len(self._known) - KEPT))
+        for name in [name for name, work in oldest if work.task.done()]:
+            del self._known[name]
+
+
+async def _wait(work: Work) -> Fields:
+    work.waiting += 1
+    try:
+        # The work goes on when its caller does not: half of a command must not be left behind.
+        return await asyncio.shield(work.task)
+    except asyncio.CancelledError:
+        if work.waiting == 1 and not work.begun:
+            work.task.cancel()
+        raise
+    finally:
+        work.waiting -= 1
