@@ -1,7 +1,7 @@
 """One call over one transport: request, reply, and how it went."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pytest_spiral.model.base import Value
 
@@ -57,3 +57,19 @@ class Exchange(Value, frozen=True, kw_only=True):
     sent_ns: int
     done_ns: int
     error: str = ""
+
+
+class Engaged(Value, frozen=True, kw_only=True):
+    """A call that fell back from gRPC to REST: when (monotonic ns), which, and how gRPC had failed.
+
+    `request` is the id of the call over gRPC; the one over REST has the same with `-rest`. `answered` says that the
+    failure was an answer, and not its absence.
+    """
+
+    at_ns: int
+    operation: str
+    request: str
+    code: Code
+    reason: str
+    answered: bool
+    event: Literal["fallback-engaged"] = "fallback-engaged"
