@@ -303,6 +303,15 @@ class Rig:
         finally:
             self._finish(target, f"second-{self._seconds}-")
 
+    def check_there(self) -> None:
+        """Raise TargetLostError where a component of the target has gone away."""
+        if self._target is not None:
+            self._target.check()
+        if self.lost:
+            raise TargetLostError(
+                f"{', '.join(self.lost)} was lost in mid-run, so nothing can be said of what it did not answer."
+            )
+
     def newly_lost(self, test: str) -> Sequence[str]:
         """Record components that died, each once; gives their names."""
         if self._target is None:

@@ -1,5 +1,6 @@
 """Connecting to an endpoint and no more: how long it takes, who answers, and what is wrong where nobody does."""
 
+import contextlib
 import hashlib
 import socket
 import ssl
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 from pytest_spiral.transports.base import Endpoint
 
 Trouble = Literal["unreachable", "tls"]
+_BLOCK = 16_384
 
 
 class DialError(OSError):
@@ -79,11 +81,10 @@ def _shake_hands(
         raise DialError("tls", f"the files for TLS of {endpoint.address} cannot be used ({error}).") from error
     context.set_alpn_protocols(["h2"] if kind == "grpc" else ["http/1.1"])
     try:
-        with context.wrap_socket(plain, server_hostname=_where(kind, endpoint)[0]) as secured:
-            took, version = spent(), secured.version() or ""
-            certificate = secured.getpeercert(binary_form=True) or b""
-            if peek_s:
-                _listen(secured, peek_s)
+        tls = _handshake(plain, context, _where(kind, endpoint)[0])
+        took = spent()
+        if peek_s:
+            tls.listen(peek_s)
     except ssl.SSLCertVerificationError as error:
         why = f"{endpoint.address} shows a certificate that is not trusted ({error.verify_message})"
         raise DialError(
@@ -96,20 +97,56 @@ def _shake_hands(
             f"{endpoint.address} does not shake hands over TLS ({reason}). Remedy: check that it speaks TLS there, and that "
             "`cert` and `key` are of an authority that it trusts.",
         ) from error
-    except (ConnectionError, TimeoutError) as error:
+    except OSError as error:
         raise DialError(
             "tls",
             f"{endpoint.address} hung up during the TLS handshake. Remedy: check that it speaks TLS there, and which client "
             "certificates it wants.",
         ) from error
-    return Dialled(took, version, f"sha256:{hashlib.sha256(certificate).hexdigest()}")
+    certificate = tls.tls.getpeercert(binary_form=True) or b""
+    return Dialled(took, tls.tls.version() or "", f"sha256:{hashlib.sha256(certificate).hexdigest()}")
 
 
-def _listen(secured: ssl.SSLSocket, seconds: float) -> None:
-    """Give the server a moment to refuse our certificate; one that waits for a request says nothing, and that is well."""
-    secured.settimeout(seconds)
-    try:
-        if secured.recv(1) == b"":
+class _Handshake:
+    """TLS over a plain socket that stays ours: an `SSLSocket` whose peer hangs up while it is made is never closed."""
+
+    def __init__(self, plain: socket.socket, context: ssl.SSLContext, host: str) -> None:
+        self._plain = plain
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+
+    def listen(self, seconds: float) -> None:
+        """Give the server a moment to refuse our certificate; one that waits for a request says nothing, and that is well."""
+        self._plain.settimeout(seconds)
+        try:
+            while True:
+                self._receive()
+                with contextlib.suppress(ssl.SSLWantReadError):  # a session ticket is no refusal
+                    self.tls.read(1)
+        except TimeoutError:
+            return
+
+    def shake(self) -> None:
+        """Shake hands, to the last byte that we have to say."""
+        done = False
+        while not done:
+            try:
+                self.tls.do_handshake()
+                done = True
+            except ssl.SSLWantReadError:
+                pass  # it has something to say, or wants to hear something
+            self._plain.sendall(self._outgoing.read())
+            if not done:
+                self._receive()
+
+    def _receive(self) -> None:
+        data = self._plain.recv(_BLOCK)
+        if not data:
             raise ConnectionResetError("it hung up")
-    except TimeoutError:
-        return
+        self._incoming.write(data)
+
+
+def _handshake(plain: socket.socket, context: ssl.SSLContext, host: str) -> _Handshake:
+    made = _Handshake(plain, context, host)
+    made.shake()
+    return made
