@@ -73,3 +73,20 @@ class Engaged(Value, frozen=True, kw_only=True):
     reason: str
     answered: bool
     event: Literal["fallback-engaged"] = "fallback-engaged"
+
+
+class FallbackCounter(Value, frozen=True, kw_only=True):
+    """How often calls fell back from a transport, by operation; `name` is the contract's metric."""
+
+    by_operation: dict[str, int]
+    transport: Literal["grpc"] = "grpc"
+    name: Literal["operator_api_transport_fallback_total"] = "operator_api_transport_fallback_total"
+
+
+class FallbackDocument(Value, frozen=True, kw_only=True):
+    """`fallbacks.json`: the first calls of a service that fell back, and how many there were."""
+
+    service: str
+    events: tuple[Engaged, ...]
+    counter: FallbackCounter
+    format: Literal["spiral-fallbacks/1"] = "spiral-fallbacks/1"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_spiral.errors import MeasurementError
-from pytest_spiral.model.exchange import Code, Engaged, Exchange
+from pytest_spiral.model.exchange import Code, Engaged, Exchange, FallbackCounter, FallbackDocument
 from pytest_spiral.model.parity import Comparison, LatencyParity, Terms
 from pytest_spiral.rules.parity import handshake_checksum, normalised_handshake
 from pytest_spiral.rules.paths import HANDSHAKE_PARITY, HANDSHAKES, PARITY
@@ -21,9 +21,6 @@ MOST_COMPARED = 1000
 """Comparisons of one service that are kept whole; of what comes later, only what does not agree, and as many again."""
 
 MOST_COMPARED_BYTES = 2**24
-FALLBACKS = "operator_api_transport_fallback_total"
-"""The contract's counter of calls that fell back, as this client saw them."""
-
 _RECENT = 400
 _TIMES = 20_000
 _DEPTH = 24  # levels of a payload that still fit into a document of 32
@@ -159,12 +156,8 @@ class Traces:
                 },
             )
         for service, (engaged, counts) in sorted(self._fallbacks.items()):
-            document = {
-                "format": "spiral-fallbacks/1",
-                "service": service,
-                "counter": {"name": FALLBACKS, "transport": "grpc", "by_operation": dict(sorted(counts.items()))},
-                "events": [msgspec.to_builtins(one) for one in engaged],
-            }
+            counter = FallbackCounter(by_operation=dict(sorted(counts.items())))
+            document = msgspec.to_builtins(FallbackDocument(service=service, events=tuple(engaged), counter=counter))
             yield service, "fallbacks.json", document
         for service, parity in sorted(self._parity.items()):
             yield service, PARITY, _document(service, parity)
