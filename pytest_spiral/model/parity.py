@@ -135,6 +135,40 @@ class LatencyParity(Value, frozen=True, kw_only=True):
     upper: float | None = None
 
 
+class Arm(Value, frozen=True, kw_only=True):
+    """One arm of a load: response times in nanoseconds in the order of the schedule, None for a call that failed.
+
+    `ways` counts calls by the way that they were made: `rest`, `grpc`, `fallback`.
+    """
+
+    times: tuple[int | None, ...]
+    ways: dict[str, int]
+
+
+class LoadParity(Value, frozen=True, kw_only=True):
+    """A mixed load against REST alone: whether a quantile of its response times has not grown by more than the margin.
+
+    Figures are nanoseconds; `margin_ns`, `quantile` and `confidence` are exact decimals as text. `same` and `shifted`
+    are controls made of the baseline: one half of it against the other must pass, and with twice the margin on top
+    must not. Where a control does not come out so, the verdict is `inconclusive` (`control`).
+    """
+
+    item: str
+    margin_ns: str
+    quantile: str
+    confidence: str
+    every_ns: int
+    baseline: Arm
+    candidate: Arm
+    verdict: str
+    same: str
+    shifted: str
+    reason: str = ""
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
 class ParityDocument(Value, frozen=True, kw_only=True):
     """`rest_grpc_diff.json`: comparisons of one service, the terms of each operation, what was left out."""
 
@@ -142,6 +176,7 @@ class ParityDocument(Value, frozen=True, kw_only=True):
     terms: dict[str, Terms]
     comparisons: tuple[Comparison, ...]
     latency: tuple[LatencyParity, ...] = ()
+    load: tuple[LoadParity, ...] = ()
     left_out: int = 0
     format: Literal["spiral-parity/1"] = "spiral-parity/1"
 
