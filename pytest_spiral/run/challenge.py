@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pytest_spiral.errors import ExchangeError
@@ -20,6 +21,7 @@ _TRIES = 3
 _LOOK_BACK = 50
 _PACE_S = 0.6
 _CONNECT_S = 5.0
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def challenge(component: Component, nonce: str) -> Challenge | None:
@@ -54,11 +56,33 @@ def _nonce_item(component: Component, nonce: str) -> dict[str, Any]:
     }
 
 
-def _call(exchange: Callable[[Request], Any], operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+def _nonce_command(component: Component, nonce: str) -> dict[str, Any]:
+    """Have a command carried out that nobody could foresee, and find it in the memory and in the log of commands."""
+    operator, command = "overseer", f"challenge-{nonce}"
+    token = component.ask("credential", operator=operator)["token"]
+    metadata = {"authorization": f"Bearer {token}", "idempotency-key": nonce}
+    with open_endpoint(component, "rest") as rest:
+        order = {"operator": operator, "agent": "archivist", "command": command}
+        done = _call(rest.exchange, "dispatch_command", order, metadata)
+        found = _call(rest.exchange, "memory_query", {"query": command}, metadata)
+    total = int(component.ask("commands", limit=0)["total"])
+    logged = component.ask("commands", after=max(0, total - _LOOK_BACK))["commands"]
+    audited = [str(one.get("command")) for one in logged if one.get("command_id") == done["command_id"]]
+    return {
+        "item": command,
+        "found": [str(one.get("text", "")) for one in found.get("results", [])],
+        "audited": audited,
+    }
+
+
+def _call(
+    exchange: Callable[[Request], Any], operation: str, payload: dict[str, Any], metadata: Mapping[str, str] = _NOTHING
+) -> dict[str, Any]:
     """Call, and call again where the subject fails a call now and then: the challenge asks what it is, not how well."""
+    request = Request(operation=operation, payload=payload, metadata=dict(metadata), deadline_s=10.0)
     for left in reversed(range(_TRIES)):
         try:
-            answer: dict[str, Any] = exchange(Request(operation=operation, payload=payload, deadline_s=10.0)).payload
+            answer: dict[str, Any] = exchange(request).payload
         except ExchangeError:
             if not left:
                 raise
@@ -123,4 +147,5 @@ _BY_NAME: dict[str, tuple[str, Callable[[Component, str], dict[str, Any]]]] = {
     "memory": ("nonce-item", _nonce_item),
     "sonic": ("frame-pace", _frame_pace),
     "connectors": ("run-certificate", _run_certificate),
+    "operator": ("nonce-item", _nonce_command),
 }

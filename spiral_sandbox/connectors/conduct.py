@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from spiral_sandbox.connectors.credentials import Admission, Credential, Issued, Register, Rotated
 from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.connectors.rotation import Window
+from spiral_sandbox.hot_tls import HotTls
+from spiral_sandbox.tls import fingerprint
 
 
 class Conduct:
@@ -30,6 +33,10 @@ class Conduct:
         del newest
         return now
 
+    def retire(self, tls: HotTls) -> dict[str, Any]:
+        """Retire the old certificates of a rotation."""
+        return tls.retire()
+
 
 class _Plan(Conduct):
     """A fault plan over a conduct: all that it does not override is that conduct's."""
@@ -48,6 +55,9 @@ class _Plan(Conduct):
 
     def opening(self, now: datetime, newest: Window | None) -> datetime:
         return self._inner.opening(now, newest)
+
+    def retire(self, tls: HotTls) -> dict[str, Any]:
+        return self._inner.retire(tls)
 
 
 class _RotationWithoutChange(_Plan):
@@ -92,12 +102,18 @@ class _OverlappingWindows(_Plan):
         return newest.closed_at - timedelta(hours=1)
 
 
+class _KeepsOldCertificates(_Plan):
+    def retire(self, tls: HotTls) -> dict[str, Any]:
+        return {"authority": fingerprint(tls.files.ca.read_bytes()), "oldest_connection_s": tls.oldest_s}
+
+
 _PLANS: dict[str, type[_Plan]] = {
     "connectors.rotation-without-change": _RotationWithoutChange,
     "connectors.operator-api-503": _OperatorApiUnavailable,
     "connectors.accepts-anything": _AcceptsAnything,
     "connectors.drops-in-rotation": _DropsInRotation,
     "connectors.overlapping-windows": _OverlappingWindows,
+    "connectors.keeps-old-certificates": _KeepsOldCertificates,
 }
 
 

@@ -13,6 +13,7 @@ from spiral_sandbox.connectors.rig import Rig
 from spiral_sandbox.connectors.rotation import Window
 from spiral_sandbox.connectors.served import KEPT, ServedLog
 from spiral_sandbox.errors import UnknownOperationError
+from spiral_sandbox.hot_tls import HotTls, secured
 
 Seconds = Annotated[int, Meta(ge=0)]
 
@@ -52,7 +53,7 @@ class _Page(Struct, forbid_unknown_fields=True):
 class Control:
     """The control channel's operations over a rig, its connectors and their log of requests."""
 
-    def __init__(self, rig: Rig, connectors: Mapping[str, Connector], served: ServedLog) -> None:
+    def __init__(self, rig: Rig, connectors: Mapping[str, Connector], served: ServedLog, tls: HotTls | None) -> None:
         self._rig = rig
         self._connectors = connectors
         self._served = served
@@ -68,6 +69,8 @@ class Control:
             "clock.advance": (_Advance, self._advance),
             "served": (_Page, lambda a: served.report(a.after, a.limit)),
             "heartbeats": (_Nothing, lambda _: {name: self._pulse(c) for name, c in connectors.items()}),
+            "tls.rotate": (_Nothing, lambda _: secured(tls).rotate()),
+            "tls.retire": (_Nothing, lambda _: rig.conduct.retire(secured(tls))),
             "drain": (_Service, lambda a: self._drain(a.service, drained=True)),
             "resume": (_Service, lambda a: self._drain(a.service, drained=False)),
         }

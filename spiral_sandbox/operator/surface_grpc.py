@@ -148,14 +148,14 @@ class _Method:
 
 async def _parts(sent: AsyncIterator[bytes]) -> AsyncIterator[Part]:
     async for wire in sent:
-        if len(wire) > LARGEST_BODY + 16:  # a chunk of the largest size, and what frames it
-            raise too_large(LARGEST_BODY)
         message = _parsed(upload_pb2.PutRequest, wire)
         match message.WhichOneof("part"):
             case "header":
                 yield Header(message.header.operator, message.header.metadata)
             case "file":
                 yield FileStart(message.file.name)
+            case "chunk" if len(message.chunk) > LARGEST_BODY:
+                raise too_large(LARGEST_BODY)
             case "chunk":
                 yield message.chunk
             case _:

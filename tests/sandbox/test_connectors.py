@@ -41,6 +41,7 @@ FAULTS = (
     "connectors.accepts-anything",
     "connectors.drops-in-rotation",
     "connectors.overlapping-windows",
+    "connectors.keeps-old-certificates",
 )
 
 # --- clients: one call, told as (code, reason, reply) on either transport -------------------------------------
