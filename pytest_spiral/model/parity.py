@@ -134,6 +134,16 @@ class LatencyParity(Value, frozen=True, kw_only=True):
     lower: float | None = None
     upper: float | None = None
 
+    @property
+    def reach_ms(self) -> float | None:
+        """How far from equal the interval reaches, either way: the least margin that it would pass, in milliseconds.
+
+        None where there is no interval. So a limit `max(reach) <= 2 ms` in a gates file is the two one-sided tests.
+        """
+        if self.lower is None or self.upper is None or self.reason == "not-interleaved":
+            return None
+        return max(abs(self.lower), abs(self.upper)) / 1e6
+
 
 class Arm(Value, frozen=True, kw_only=True):
     """One arm of a load: response times in nanoseconds in the order of the schedule, None for a call that failed.
@@ -167,6 +177,14 @@ class LoadParity(Value, frozen=True, kw_only=True):
     value: float | None = None
     lower: float | None = None
     upper: float | None = None
+
+    @property
+    def growth_ms(self) -> float | None:
+        """By how much the quantile may have grown, at the confidence, in milliseconds.
+
+        None where there is no bound, or a control did not come out as it must.
+        """
+        return None if self.upper is None or self.reason == "control" else self.upper / 1e6
 
 
 class ParityDocument(Value, frozen=True, kw_only=True):

@@ -48,6 +48,8 @@ def test_the_controls_are_made_of_the_baseline():
 def test_without_its_controls_a_pass_is_none():
     few = judged(arm(100), arm(400))  # a half of it is too few to prove anything
     assert (few.verdict, few.reason, few.same) == ("inconclusive", "control", "inconclusive")
+    assert few.growth_ms is None
+    assert judged(arm(400), arm(400)).growth_ms < 5
     drifting = arm(400, spread=60 * MS)
     assert judged(drifting, arm(400)).verdict in ("pass", "inconclusive")
 
