@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pytest_spiral.model.exchange import Code, Exchange, Reply
 from pytest_spiral.model.parity import Field, SideName, Terms
-from pytest_spiral.rules.parity.differences import text_of
+from pytest_spiral.rules.parity.differences import same, text_of
 from pytest_spiral.rules.parity.pointer import ABSENT, below, found, replaced
 from pytest_spiral.rules.statuses import code_of_grpc, code_of_http, grpc_of, http_of
 
@@ -225,7 +225,7 @@ def _one(value: Any, field: Field, pointer: str, note: Note) -> Any:
     else:
         reader, rule = _READERS.get(field.kind, (lambda same: same, ""))
         made = reader(value)
-    if made is not value and text_of(made) != text_of(value):
+    if made is not value and not same(made, value):
         note(rule, pointer, value)
     return made
 
