@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.model.exchange import Code, Exchange, Reply, Request
@@ -304,12 +304,14 @@ def as_values(message):
     return made
 
 
+@settings(deadline=None, max_examples=100)
 @given(TYPED)
 def test_equal_services_give_no_false_alarm(message):
     seen = compared(as_json(message), as_values(message))
     assert (seen.outcome, seen.differences) == ("equal", ())
 
 
+@settings(deadline=None, max_examples=100)
 @given(TYPED, st.data())
 def test_any_change_to_one_side_is_found_and_named(message, data):
     whole = {"id": "x", **as_values(message)}
@@ -322,12 +324,14 @@ def test_any_change_to_one_side_is_found_and_named(message, data):
     assert any(f"/payload{pointer}".startswith(one.pointer) for one in seen.differences)
 
 
+@settings(deadline=None, max_examples=100)
 @given(TYPED)
 def test_normalising_twice_is_normalising_once(message):
     once = _message(as_json(message), SHAPE, "", lambda *_: None)
     assert checksum(_message(once, SHAPE, "", lambda *_: None)) == checksum(once)
 
 
+@settings(deadline=None, max_examples=100)
 @given(TYPED, st.sampled_from(["rest", "grpc"]))
 def test_a_side_compared_to_itself_is_refused(message, transport):
     one = side(transport, as_json(message))
@@ -336,6 +340,7 @@ def test_a_side_compared_to_itself_is_refused(message, transport):
     assert compare_exchanges(one, dressed, TERMS).outcome == "invalid"
 
 
+@settings(deadline=None, max_examples=100)
 @given(JSON)
 def test_the_view_of_a_side_does_not_look_at_the_other(value):
     own = side("rest", {"other": value})
