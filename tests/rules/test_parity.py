@@ -36,6 +36,7 @@ SHAPE = {
     "inner": Field(kind="message", present=True, fields={"name": Field(kind="text"), "n": Field(kind="long")}),
     "many": Field(kind="float", repeated=True),
     "named": Field(kind="long", map=True),
+    "free": Field(kind="struct", present=True),
 }
 TERMS = Terms(shape=SHAPE, ids=("/payload/id",))
 
@@ -85,6 +86,7 @@ def compared(rest=None, grpc=None, terms=TERMS, **given_too):
         ({"cycle": None}, {}, "default"),
         ({"inner": {}}, {"inner": {"name": "", "n": "0"}}, "default"),
         ({"named": {"a": "1"}}, {"named": {"a": 1}}, "int64-text"),
+        ({"free": {"a": [1, {"b": 2}]}}, {"free": {"a": [1.0, {"b": 2.0}]}}, "whole-number"),
     ],
 )
 def test_what_json_and_protobuf_write_differently_is_equal_and_listed(rest, grpc, rule):
@@ -92,6 +94,15 @@ def test_what_json_and_protobuf_write_differently_is_equal_and_listed(rest, grpc
     assert (found_alike.outcome, found_alike.differences) == ("equal", ())
     assert found_alike.rest.checksum == found_alike.grpc.checksum
     assert rule in {one.rule for one in found_alike.normalised}
+
+
+def test_an_own_id_inside_of_another_text_is_no_difference_and_anothers_is():
+    own = {"id": "rest-0-long", "stored": ["rest-0-long/a.txt"]}
+    assert compared(own, {"id": "grpc-0-long", "stored": ["grpc-0-long/a.txt"]}).outcome == "equal"
+    strange = compared(own, {"id": "grpc-0-long", "stored": ["rest-0-long/a.txt"]})
+    assert [one.pointer for one in strange.differences] == ["/payload/stored/0"]
+    short = compared({"id": "r", "stored": ["r/a"]}, {"id": "g", "stored": ["g/a"]})
+    assert short.outcome == "different"  # too short to be told from any other text
 
 
 # The seeded list: each difference is found and named
@@ -115,6 +126,13 @@ def test_what_json_and_protobuf_write_differently_is_equal_and_listed(rest, grpc
         ({"other": None}, {}, "/payload/other", ("null", None)),
         ({"cycle": "007"}, {"cycle": 7}, "/payload/cycle", ('"007"', "7")),
         ({"share": 0.1}, {"share": 0.2}, "/payload/share", None),
+        (
+            {"free": {"n": 2**53 + 1}},
+            {"free": {"n": 2.0**53}},
+            "/payload/free/n",
+            ("9007199254740993", "9007199254740992.0"),
+        ),
+        ({"exact": 2**53 + 1}, {"exact": 2.0**53}, "/payload/exact", None),
     ],
 )
 def test_a_difference_is_found_and_named(rest, grpc, pointer, shown):

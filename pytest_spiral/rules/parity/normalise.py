@@ -37,6 +37,7 @@ CARRIED: Final = frozenset({
 })  # fmt: skip
 """Metadata that belongs to HTTP or to gRPC itself, and says nothing of the operation."""
 
+_LEAST_QUOTED = 8  # characters of an id that no other text has by chance
 _SENTENCES = ("detail", "message", "error")
 _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})")
@@ -149,14 +150,7 @@ def _declared(side: SideName, view: dict[str, Any], terms: Terms, note: Note, *,
         if (here := found(view, pointer)) is not ABSENT:
             note("one-sided", pointer, here)
             view = replaced(view, pointer, ABSENT)
-    for rule, marker, sound, pointers in (
-        ("per-call-id", ID, _is_id, terms.ids),
-        ("per-call-instant", INSTANT, instant, terms.instants),
-    ):
-        for pointer in pointers:
-            if sound(here := found(view, pointer)):
-                note(rule, pointer, here)
-                view = replaced(view, pointer, marker)
+    view = _own(view, terms, note)
     for pointer, words in terms.words.items():
         here = found(view, pointer)
         if side == "rest" and isinstance(here, str) and here in words:
@@ -168,6 +162,33 @@ def _declared(side: SideName, view: dict[str, Any], terms: Terms, note: Note, *,
             note("order", pointer, [one if (own := found(one, below("", key))) is ABSENT else own for one in here])
             view = replaced(view, pointer, ordered)
     return view
+
+
+def _own(view: dict[str, Any], terms: Terms, note: Note) -> dict[str, Any]:
+    """The view without what is new in every call: instants, and ids wherever they stand."""
+    for pointer in terms.instants:
+        if instant(here := found(view, pointer)):
+            note("per-call-instant", pointer, here)
+            view = replaced(view, pointer, INSTANT)
+    for pointer in terms.ids:
+        if _is_id(here := found(view, pointer)):
+            note("per-call-id", pointer, here)
+            view = replaced(view, pointer, ID)
+            if len(here) >= _LEAST_QUOTED:
+                view["payload"] = _unquoted(view["payload"], here, "/payload", note)
+    return view
+
+
+def _unquoted(value: Any, own: str, pointer: str, note: Note) -> Any:
+    """The value with this side's own id replaced where it stands inside of another text, as in a path."""
+    if isinstance(value, str) and own in value:
+        note("per-call-id-quoted", pointer, value)
+        return value.replace(own, ID)
+    if isinstance(value, dict):
+        return {key: _unquoted(one, own, below(pointer, key), note) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_unquoted(one, own, below(pointer, at), note) for at, one in enumerate(value)]
+    return value
 
 
 def _is_id(value: Any) -> bool:
@@ -245,9 +266,16 @@ def _integer(value: Any) -> Any:
     return int(value) if whole else value
 
 
+def _struct(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _struct(one) for key, one in value.items()}
+    return [_struct(one) for one in value] if isinstance(value, list) else _double(value)
+
+
 def _double(value: Any) -> Any:
+    """A whole number as the double that is equal to it; one that no double equals stays, so that it is seen."""
     try:
-        return float(value) if type(value) is int else value
+        return float(value) if type(value) is int and float(value) == value else value
     except OverflowError:
         return value
 
@@ -289,6 +317,7 @@ _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "long": (_long, "int64-text"),
     "integer": (_integer, "whole-number"),
     "double": (_double, "whole-number"),
+    "struct": (_struct, "whole-number"),
     "float": (_float, "float32"),
     "bytes": (_bytes, "bytes-base64"),
     "timestamp": (_timestamp, "timestamp"),

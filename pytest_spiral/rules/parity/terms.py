@@ -20,6 +20,13 @@ _HANDSHAKE: Final = Terms(
     orders={"/payload/accepted_contexts": "name"},
 )
 _HEARTBEAT: Final = Terms(instants=("/payload/received_at", "/payload/next_due"))
+# REST tells of every component; gRPC's health protocol has one word, and its servers echo no request id.
+_STATUS: Final = Terms(
+    only={
+        "rest": ("/payload/components", "/payload/errors", "/payload/memory", "/metadata/x-request-id"),
+        "grpc": ("/payload/status",),
+    },
+)
 _COMMAND: Final = Terms(ids=("/payload/command_id",))
 
 DECLARED: Final[Mapping[str, Terms]] = MappingProxyType(
@@ -29,6 +36,7 @@ DECLARED: Final[Mapping[str, Terms]] = MappingProxyType(
         "heartbeat": _HEARTBEAT,
         "dispatch_command": _COMMAND,
         "upload": _COMMAND,
+        "status": _STATUS,
     }
 )
 """Operation → terms, without the shape of its reply."""
