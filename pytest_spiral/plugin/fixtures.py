@@ -1,6 +1,6 @@
 """The fixtures. One to learn: `spiral`; beside it the profile and the transports."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,8 +10,11 @@ import pytest
 from pytest_spiral.plugin.keys import CLAIM, PROCESS
 
 if TYPE_CHECKING:
+    from pytest_spiral.model.exchange import Exchange
+    from pytest_spiral.model.parity import LatencyParity
     from pytest_spiral.model.profile import Fact
     from pytest_spiral.plugin.process import Process
+    from pytest_spiral.run.compare import Compared
     from pytest_spiral.run.measure import Measure
     from pytest_spiral.run.recorder import TestRecorder
     from pytest_spiral.run.target import Target
@@ -92,6 +95,36 @@ class Spiral:
             test=self._recorder.test,
             criteria=tuple(one.id for one in self._recorder.claimed),
         )
+
+    def compare(
+        self,
+        rest: "Exchange",
+        grpc: "Exchange",
+        item: str = "",
+        *,
+        effects: "tuple[Mapping[str, int], Mapping[str, int]]" = ({}, {}),
+    ) -> "Compared":
+        """Compare two calls that the target's transports made by `traced(request)`: REST's first, then gRPC's.
+
+        `effects` are counts of what each call changed, as the suite saw them. The bundle keeps both exchanges and the
+        comparison. `feed(rest, grpc)` of the result says to two measurements what each side said.
+        """
+        from pytest_spiral.run.compare import compare
+
+        return compare(self._process.rig.traces, (rest, grpc), item, effects)
+
+    def compare_latency(
+        self,
+        pairs: "Iterable[tuple[Exchange, Exchange]]",
+        item: str,
+        *,
+        margin: str,
+        confidence: str = "0.95",
+    ) -> "LatencyParity":
+        """Judge by two one-sided tests on interleaved pairs (REST, gRPC) that both take as long, within ± `margin`."""
+        from pytest_spiral.run.compare import compare_latency
+
+        return compare_latency(self._process.rig.traces, pairs, item=item, margin=margin, confidence=confidence)
 
     def blocked(self, why: str) -> NoReturn:
         """Say that what this test needs of its subject does not work: the test is blocked, its criteria not-run."""
