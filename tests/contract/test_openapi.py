@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from pytest_spiral.transports.statuses import TABLE
+from pytest_spiral.rules.statuses import TABLE
 from spiral_contract.operations import OPERATIONS
 
 PATH = Path(__file__).parents[2] / "spiral_contract" / "openapi.json"
