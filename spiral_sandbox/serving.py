@@ -3,15 +3,16 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import uvicorn
 
+from spiral_sandbox.hot_tls import HotTls
 from spiral_sandbox.tls import Tls
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = "127.0.0.1"
 """The only interface anything in the sandbox listens on."""
@@ -53,14 +54,61 @@ class GrpcServer:
         await self._server.stop(grace_s)
 
 
-async def serve_rest(app: "ASGIApp", tls: Tls | None, *, websockets: bool = False) -> RestServer:
+class _Rotation:
+    """Ends REST connections that were let in by credentials that are retired: with their next answer, or when idle."""
+
+    def __init__(self, tls: HotTls) -> None:
+        self._tls = tls
+        self._server: uvicorn.Server | None = None
+
+    def watch(self, server: uvicorn.Server) -> None:
+        """Look after this server's connections."""
+        self._server = server
+        self._tls.on_retire(lambda: self._end_later(asyncio.get_running_loop()))
+
+    def ending(self, app: "ASGIApp") -> "ASGIApp":
+        """The application, whose answers on a stale connection end that connection."""
+
+        async def wrapped(scope: "Scope", receive: "Receive", send: "Send") -> None:
+            await app(scope, receive, self._closing(send) if self._is_stale(scope) else send)
+
+        return wrapped
+
+    def _is_stale(self, scope: "Scope") -> bool:
+        return scope["type"] == "http" and any(one.client == scope["client"] for one in self._stale())
+
+    def _stale(self) -> list[Any]:
+        connections: list[Any] = [] if self._server is None else list(self._server.server_state.connections)
+        return [one for one in connections if self._tls.is_retired(_context_of(one))]
+
+    def _end_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Whoever has not asked for anything until then is idle, and is hung up on."""
+        retired = self._stale()
+        loop.call_later(self._tls.oldest_s, lambda: [one.shutdown() for one in self._stale() if one in retired])
+
+    @staticmethod
+    def _closing(send: "Send") -> "Send":
+        async def closing(message: "Message") -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+            await send(message)
+
+        return closing
+
+
+def _context_of(connection: Any) -> Any:
+    return connection.transport.get_extra_info("ssl_object").context
+
+
+async def serve_rest(app: "ASGIApp", tls: Tls | HotTls | None, *, websockets: bool = False) -> RestServer:
     """Serve an ASGI application on a free loopback port of the running loop, WebSockets too if wanted.
 
     With `tls`, a client without a certificate of the same authority is refused at the handshake; without
     it the server speaks plain HTTP.
     """
+    rotation = _Rotation(tls) if isinstance(tls, HotTls) else None
     config = uvicorn.Config(
-        app,
+        app if rotation is None else rotation.ending(app),
         lifespan="off",
         ws="websockets-sansio" if websockets else "none",
         log_config=None,
@@ -71,6 +119,8 @@ async def serve_rest(app: "ASGIApp", tls: Tls | None, *, websockets: bool = Fals
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     listener = _listener()
+    if rotation is not None:
+        rotation.watch(server)
     await server.startup(sockets=[listener])
     return RestServer(server, listener)
 
@@ -83,9 +133,15 @@ def _listener() -> socket.socket:
     return listener
 
 
+def _aged(tls: HotTls) -> tuple[tuple[str, int], ...]:
+    # gRPC can say a connection's goodbye in a way that loses no call, but not that of a chosen one. So each has an
+    # age, and time for the calls that are under way then.
+    return (("grpc.max_connection_age_ms", int(tls.oldest_s * 1000)), ("grpc.max_connection_age_grace_ms", 10_000))
+
+
 async def serve_grpc(
     add: Callable[[grpc.aio.Server], None],
-    tls: Tls | None,
+    tls: Tls | HotTls | None,
     options: Sequence[tuple[str, int | str]] = (),
     port: int = 0,
 ) -> GrpcServer:
@@ -94,17 +150,12 @@ async def serve_grpc(
     `options` are further channel arguments of gRPC. With `tls`, a client without a certificate of the same
     authority is refused at the handshake; without it the server speaks plain HTTP/2.
     """
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *options])
+    aged = _aged(tls) if isinstance(tls, HotTls) else ()
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *aged, *options])
     add(server)
     address = f"{LOOPBACK}:{port}"
-    bound = server.add_insecure_port(address) if tls is None else server.add_secure_port(address, _secured(tls))
+    bound = (
+        server.add_insecure_port(address) if tls is None else server.add_secure_port(address, tls.grpc_credentials())
+    )
     await server.start()
     return GrpcServer(server, bound)
-
-
-def _secured(tls: Tls) -> grpc.ServerCredentials:
-    return grpc.ssl_server_credentials(
-        [(tls.key.read_bytes(), tls.cert.read_bytes())],
-        root_certificates=tls.ca.read_bytes(),
-        require_client_auth=True,
-    )

@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -206,6 +207,7 @@ class Running:
         self._seed = seed
         self._folder = folder.resolve()
         self._certificates: Certificates = issue_certificates(self._folder / "tls")
+        self._issued: dict[str, Certificates] = {}
         self._started: dict[str, Component] = {}
         self._locks = {component: threading.Lock() for component in COMPONENTS}
         self._stopped = False
@@ -246,16 +248,22 @@ class Running:
                 component.close()
             for component in self._started.values():
                 component.reap()
+        for issued in self._issued.values():
+            shutil.rmtree(issued.server.ca.parent, ignore_errors=True)
         self._certificates.remove()
         atexit.unregister(self.stop)
 
     def _launch(self, name: str) -> Component:
+        # A folder of its own: a component may exchange its certificates, and the others keep theirs.
+        if name not in self._issued:
+            self._issued[name] = self._certificates.copy(self._folder / "tls" / name)
+        own = self._issued[name]
         config = {
             "seed": self._seed,
             "faults": sorted(faults_of(name, self._chosen)),
-            "tls": self._certificates.server.paths(),
+            "tls": own.server.paths(),
         }
-        return Component(name, self._folder, config, self._certificates.client.paths())
+        return Component(name, self._folder, config, own.client.paths())
 
 
 def start(faults: Sequence[str], seed: int, folder: Path) -> Running:

@@ -1,6 +1,7 @@
 """Certificates of one run: an authority of its own, a server's and a client's certificate."""
 
 import contextlib
+import hashlib
 import os
 import ssl
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from spiral_sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
+    import grpc
     import trustme
 
 
@@ -30,6 +32,16 @@ class Tls:
         context.load_cert_chain(self.cert, self.key)
         return context
 
+    def grpc_credentials(self) -> "grpc.ServerCredentials":
+        """The same for a gRPC server."""
+        import grpc  # not every component that has credentials speaks gRPC
+
+        return grpc.ssl_server_credentials(
+            [(self.key.read_bytes(), self.cert.read_bytes())],
+            root_certificates=self.ca.read_bytes(),
+            require_client_auth=True,
+        )
+
     def paths(self) -> dict[str, str]:
         """The three paths as plain text, under the names `ca`, `cert` and `key`."""
         return {"ca": str(self.ca), "cert": str(self.cert), "key": str(self.key)}
@@ -42,13 +54,34 @@ class Certificates:
     server: Tls
     client: Tls
 
+    def copy(self, folder: Path) -> "Certificates":
+        """The same certificates as files in a new folder, where they may be exchanged."""
+        folder.mkdir(mode=0o700)
+        for path in self._files():
+            _write(folder / path.name, path.read_bytes())
+        return Certificates(
+            *(
+                Tls(*(folder / path.name for path in (party.ca, party.cert, party.key)))
+                for party in (self.server, self.client)
+            )
+        )
+
+    def _files(self) -> tuple[Path, ...]:
+        return (self.server.ca, self.server.cert, self.server.key, self.client.cert, self.client.key)
+
     def remove(self) -> None:
         """Delete the files and their folder; what is already gone is no matter."""
-        for path in (self.server.ca, self.server.cert, self.server.key, self.client.cert, self.client.key):
+        for path in self._files():
             path.unlink(missing_ok=True)
         # Files that somebody else put there stay, and the folder with them.
         with contextlib.suppress(OSError):
             self.server.ca.parent.rmdir()
+
+
+def fingerprint(pem: bytes) -> str:
+    """`sha256:` and the hash of the first certificate of a PEM file."""
+    first = pem.decode("ascii").partition("-----END CERTIFICATE-----")
+    return "sha256:" + hashlib.sha256(ssl.PEM_cert_to_DER_cert(first[0] + first[1])).hexdigest()
 
 
 def issue_certificates(folder: Path) -> Certificates:

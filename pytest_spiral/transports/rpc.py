@@ -1,6 +1,8 @@
 """gRPC: one call per exchange, by method path; the only module of the product that imports grpc."""
 
 import base64
+import ssl
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +43,9 @@ _OPTIONS = (
 class GrpcTransport(Transport):
     """One gRPC endpoint, `host:port`, over one channel. No stubs: paths and messages are those of the contract.
 
+    Where its PEM files are exchanged under the same names, the next call goes over a channel of the new ones, as REST's
+    next connection does.
+
     An upload is streamed. Operations that the contract calls loose travel as JSON bytes where the endpoint says so.
     """
 
@@ -50,7 +55,7 @@ class GrpcTransport(Transport):
         if "/" in endpoint.address or ":" not in endpoint.address:
             raise UseError(f"{endpoint.address!r} is no address of a gRPC endpoint, such as 127.0.0.1:8444.")
         self._json = endpoint.codec == "json"
-        self._channel = _channel(endpoint)
+        self._channels = _Channels(endpoint)
         self._closed = False
 
     def exchange(self, request: Request) -> Reply:
@@ -71,15 +76,16 @@ class GrpcTransport(Transport):
     def close(self) -> None:
         """Close the channel; calls that are under way end as CANCELLED."""
         self._closed = True
-        self._channel.close()
+        self._channels.close()
 
     def _send(self, operation: Operation, wire: list[bytes], request: Request) -> tuple[bytes, grpc.Call]:
         path = f"/{operation.grpc_service}/{operation.grpc_method}"
+        channel = self._channels.current()
         timeout, metadata = min(request.deadline_s, LONGEST_S), tuple(request.metadata.items())
         if operation.streamed:
-            stream = self._channel.stream_unary(path, request_serializer=None, response_deserializer=None)
+            stream = channel.stream_unary(path, request_serializer=None, response_deserializer=None)
             return stream.with_call(iter(wire), timeout=timeout, metadata=metadata)
-        unary = self._channel.unary_unary(path, request_serializer=None, response_deserializer=None)
+        unary = channel.unary_unary(path, request_serializer=None, response_deserializer=None)
         return unary.with_call(wire[0], timeout=timeout, metadata=metadata)
 
     def _wire(self, request: Request, operation: Operation) -> list[bytes]:
@@ -140,6 +146,48 @@ def _metadata(call: grpc.Call) -> dict[str, str]:
         for key, value in part or ():
             found.setdefault(key, []).append(value if isinstance(value, str) else base64.b64encode(value).decode())
     return {key: ", ".join(values) for key, values in found.items()}
+
+
+class _Channels:
+    """The channels to an endpoint: one, and another each time that its PEM files have changed."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._files = tuple(Path(path) for path in (endpoint.ca, endpoint.cert, endpoint.key) if path)
+        self._lock = threading.Lock()
+        self._marks: tuple[tuple[int, int], ...] = ()
+        self._marks = self._look()
+        self._open = [_channel(endpoint)]
+
+    def current(self) -> grpc.Channel:
+        """The channel of the files as they are now."""
+        with self._lock:
+            marks = self._look()
+            if marks != self._marks and self._is_whole():
+                self._marks = marks
+                # The one before stays open for the calls that other threads have on it.
+                self._open.append(_channel(self._endpoint))
+            return self._open[-1]
+
+    def close(self) -> None:
+        """Close them all."""
+        for channel in self._open:
+            channel.close()
+
+    def _look(self) -> tuple[tuple[int, int], ...]:
+        try:
+            return tuple((found.st_ino, found.st_mtime_ns) for found in (path.stat() for path in self._files))
+        except OSError:  # they are being exchanged, or the target is gone: its address will tell
+            return self._marks
+
+    def _is_whole(self) -> bool:
+        """Whether certificate and key belong together: in an exchange there is a moment when they do not."""
+        try:
+            if self._endpoint.cert:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(self._endpoint.cert, self._endpoint.key)
+        except OSError:  # ssl.SSLError is one
+            return False
+        return True
 
 
 def _channel(endpoint: Endpoint) -> grpc.Channel:

@@ -7,6 +7,8 @@ from typing import Any
 from spiral_sandbox.connectors.credentials import Admission, Credential, Issued, Register, Rotated
 from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.connectors.rotation import Window
+from spiral_sandbox.hot_tls import HotTls
+from spiral_sandbox.tls import fingerprint
 
 
 class Conduct:
@@ -56,6 +58,10 @@ class Conduct:
         """Whether a heartbeat's latency is told."""
         return True
 
+    def retire(self, tls: HotTls) -> dict[str, Any]:
+        """Retire the old certificates of a rotation."""
+        return tls.retire()
+
 
 class _Plan(Conduct):
     """A fault plan over a conduct: all that it does not override is that conduct's."""
@@ -92,6 +98,9 @@ class _Plan(Conduct):
 
     def times_heartbeats(self) -> bool:
         return self._inner.times_heartbeats()
+
+    def retire(self, tls: HotTls) -> dict[str, Any]:
+        return self._inner.retire(tls)
 
 
 class _RotationWithoutChange(_Plan):
@@ -199,6 +208,11 @@ class _ExpiryAsRotation(_Plan):
         return {**said, "rotation": {**said["rotation"], "last_rotated": said["session"]["credential_expiry"]}}
 
 
+class _KeepsOldCertificates(_Plan):
+    def retire(self, tls: HotTls) -> dict[str, Any]:
+        return {"authority": fingerprint(tls.files.ca.read_bytes()), "oldest_connection_s": tls.oldest_s}
+
+
 _PLANS: dict[str, type[_Plan]] = {
     "connectors.rotation-without-change": _RotationWithoutChange,
     "connectors.operator-api-503": _OperatorApiUnavailable,
@@ -214,6 +228,7 @@ _PLANS: dict[str, type[_Plan]] = {
     "connectors.latency-missing": _LatencyMissing,
     "connectors.copied-handshake": _CopiedHandshake,
     "connectors.expiry-as-rotation": _ExpiryAsRotation,
+    "connectors.keeps-old-certificates": _KeepsOldCertificates,
 }
 
 

@@ -13,6 +13,7 @@ from spiral_sandbox.connectors.rig import Rig
 from spiral_sandbox.connectors.rotation import Window
 from spiral_sandbox.connectors.served import KEPT
 from spiral_sandbox.errors import UnknownOperationError
+from spiral_sandbox.hot_tls import HotTls, secured
 
 Seconds = Annotated[int, Meta(ge=0)]
 
@@ -57,7 +58,7 @@ class _Latency(Struct, forbid_unknown_fields=True):
 class Control:
     """The control channel's operations over a rig, its connectors, and what these have in common."""
 
-    def __init__(self, rig: Rig, connectors: Mapping[str, Connector], shared: Shared) -> None:
+    def __init__(self, rig: Rig, connectors: Mapping[str, Connector], shared: Shared, tls: HotTls | None) -> None:
         self._rig = rig
         self._connectors = connectors
         served, heard = shared.served, shared.heartbeats
@@ -76,6 +77,8 @@ class Control:
             "heartbeat.log": (_Page, lambda a: heard.report(a.after, a.limit)),
             "heartbeat.latency": (_Latency, self._latency),
             "telemetry": (_Nothing, lambda _: {"exposition": heard.exposition().decode()}),
+            "tls.rotate": (_Nothing, lambda _: secured(tls).rotate()),
+            "tls.retire": (_Nothing, lambda _: rig.conduct.retire(secured(tls))),
             "drain": (_Service, lambda a: self._drain(a.service, drained=True)),
             "resume": (_Service, lambda a: self._drain(a.service, drained=False)),
         }

@@ -17,13 +17,16 @@ from spiral_sandbox.connectors.rotation import RotationLedger
 from spiral_sandbox.connectors.served import ServedLog
 from spiral_sandbox.connectors.surface_grpc import OPTIONS, add_connector
 from spiral_sandbox.connectors.surface_rest import rest_app
+from spiral_sandbox.hot_tls import HotTls
 from spiral_sandbox.serving import serve_grpc, serve_rest
 
 if TYPE_CHECKING:
     from spiral_sandbox.component import Context
-    from spiral_sandbox.tls import Tls
 
 SERVICES = ("operator_api", "operator_upload", "crown_handshake")
+OLDEST_S = 2.0
+"""Seconds after which a connection ends that was opened with certificates that are retired."""
+
 CONTEXTS = ("stage-b-rehearsal", "stage-c-prep")
 
 
@@ -41,8 +44,8 @@ class ConnectorsService:
         shared = Shared(clock, register, ledger, served, heartbeats, conduct, contexts)
         held = {name: register.issue(name, clock.now()) for name in SERVICES}
         self._connectors = {name: Connector(name, shared) for name in SERVICES}
-        self._control = Control(Rig(clock, register, ledger, conduct, held), self._connectors, shared)
-        self._tls: Tls | None = context.tls
+        self._tls = None if context.tls is None else HotTls(context.tls, OLDEST_S)
+        self._control = Control(Rig(clock, register, ledger, conduct, held), self._connectors, shared, self._tls)
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> dict[str, dict[str, object]]:
@@ -62,6 +65,8 @@ class ConnectorsService:
 
     async def stop(self) -> None:
         """Stop all servers that were started, side by side; may be called twice."""
+        if self._tls is not None:
+            self._tls.close()
         stops, self._stops = self._stops, []
         await asyncio.gather(*(stop() for stop in stops))
 

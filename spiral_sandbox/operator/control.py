@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from spiral_sandbox.connectors.clock import stamp
 from spiral_sandbox.connectors.credentials import Issued
 from spiral_sandbox.errors import UnknownOperationError
+from spiral_sandbox.hot_tls import HotTls, secured
 from spiral_sandbox.operator.commands import KEPT
 from spiral_sandbox.operator.conduct import WAYS
 from spiral_sandbox.operator.core import Operator, Parts
@@ -73,7 +74,9 @@ _Operate = Callable[[Any], Any | Awaitable[Any]]
 class Control:
     """The control channel's operations over the surface's parts."""
 
-    def __init__(self, operator: Operator, parts: Parts, held: dict[str, Issued], switch: Switch) -> None:
+    def __init__(
+        self, operator: Operator, parts: Parts, held: dict[str, Issued], switch: Switch, tls: HotTls | None
+    ) -> None:
         self._operator = operator
         self._with = parts
         self._held = held
@@ -95,6 +98,8 @@ class Control:
             "grpc.heal": (_Nothing, lambda _: self._fail("")),
             "grpc.stop": (_Nothing, lambda _: switch.stop_grpc()),
             "grpc.start": (_Nothing, lambda _: switch.start_grpc()),
+            "tls.rotate": (_Nothing, lambda _: secured(tls).rotate()),
+            "tls.retire": (_Nothing, lambda _: secured(tls).retire()),
             "configure": (_Configure, self._configure),
             "telemetry": (_Nothing, lambda _: parts.telemetry.flush()),
         }

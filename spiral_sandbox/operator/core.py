@@ -136,14 +136,14 @@ class Operator:
     async def _execute(self, request: DispatchCommand, call: Call, seen: Observed, work: Work) -> dict[str, Any]:
         command_id = uuid.uuid4().hex
 
-        def begin() -> None:
-            work.begun = seen.executed = True
-            self._tell("command-ack", request.command, command_id, 0, seen)
-            self._record(call, command_id, operator=request.operator, agent=request.agent, command=request.command)
-
-        ack = await self._with.agents[request.agent].carry_out(command_id, request.command, begin)
+        ack = await self._with.agents[request.agent].carry_out(command_id, request.command, work.begin)
+        # Nothing is awaited between the agent's log and ours, and nothing that comes now may fail the command: its
+        # caller would believe that it was not done, and have it done again.
+        self._record(call, command_id, operator=request.operator, agent=request.agent, command=request.command)
+        seen.executed = True
+        self._tell("command-ack", request.command, command_id, 0, seen)
         self._tell("command-progress", request.command, command_id, 50, seen)
-        await self._with.recollection.remember(command_id, f"{request.agent} {request.command}")
+        self._with.recollection.remember(command_id, f"{request.agent} {request.command}")
         self._tell("command-progress", request.command, command_id, 100, seen)
         return {"command_id": command_id, "result": {"ack": ack}}
 
@@ -158,9 +158,10 @@ class Operator:
         component = request.component or self._last_failed()
 
         async def do(work: Work) -> dict[str, Any]:
-            work.begun = seen.executed = True
+            work.begin()
             taken = component in self._with.permissions.components
             self._record(call, uuid.uuid4().hex, component=component, error=request.error or "", taken=taken)
+            seen.executed = True
             return {"handover": taken}
 
         return await self._once(call, credential, msgspec.json.encode(request), seen, do)
@@ -191,10 +192,11 @@ class Operator:
     def _storing(self, call: Call, header: Header, metadata: dict[str, Any], intake: Intake, seen: Observed) -> Do:
         async def do(work: Work) -> dict[str, Any]:
             command_id = uuid.uuid4().hex
-            work.begun = seen.executed = True
+            work.begin()
             stored = self._with.uploads.keep(intake, command_id)
             files = [one.record() for one in intake.taken]
             self._record(call, command_id, operator=header.operator, files=files)
+            seen.executed = True
             self._tell("command-ack", "upload", command_id, 100, seen)
             return {"command_id": command_id, "stored": stored, "metadata": metadata}
 

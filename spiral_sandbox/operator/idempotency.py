@@ -28,6 +28,10 @@ class Work:
         self.waiting = 0
         self.task: asyncio.Task[Fields]
 
+    def begin(self) -> None:
+        """From now on the work is done to its end, whoever still waits for it."""
+        self.begun = True
+
 
 class Keys:
     """The work of each key, under way or done."""

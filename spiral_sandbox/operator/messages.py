@@ -5,7 +5,6 @@ what a caller believes to have said must have been heard.
 """
 
 import json
-import math
 import re
 from typing import Annotated, Any, TypeVar
 
@@ -145,8 +144,9 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _number(value: float) -> float:
-    if not math.isfinite(value) or (value == int(value) and abs(value) > _EXACT):
-        raise unreadable("a whole number of the metadata is beyond 2^53, and not every transport could carry it")
+    # Every double beyond 2^53 is whole, and so is infinity, which JSON can write as 1e999.
+    if abs(value) > _EXACT:
+        raise unreadable("a number of the metadata is beyond 2^53, and not every transport could carry it")
     return int(value) if value == int(value) else value
 
 

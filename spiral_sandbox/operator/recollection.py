@@ -1,6 +1,8 @@
 """What the operator surface remembers: a small memory of its own, of the same make as the memory component's."""
 
 import asyncio
+import logging
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +18,7 @@ RESULTS = 5
 """How many results a query has at most."""
 
 _ITEMS = 200
+_log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
@@ -30,6 +33,7 @@ class Recollection:
         self._folder = folder
         self._seed = seed
         self._fabric: Fabric | None = None
+        self._coming: deque[NewItem] = deque()
 
     async def query(self, text: str) -> list[dict[str, Any]]:
         """The nearest texts, best first; raises `Refusal` for a text that has no features to search by."""
@@ -39,13 +43,13 @@ class Recollection:
             raise unreadable(str(error)) from error
         return [{"text": hit.text, "score": hit.score} for hit in hits]
 
-    async def remember(self, item: str, text: str) -> bool:
-        """Keep a text under an id of its own; False for a text that has no features to be found by."""
-        try:
-            await self._run(lambda: self._opened().add([NewItem(text, id=item)]))
-        except InvalidRequestError:
-            return False
-        return True
+    def remember(self, item: str, text: str) -> None:
+        """Keep a text under an id of its own; every query that is asked from now on can find it.
+
+        Nobody waits for that: work is done in the order in which it comes. What could not be kept is in the log.
+        """
+        self._coming.append(NewItem(text, id=item))
+        self._worker.submit(self._keep_coming)
 
     async def status(self) -> dict[str, int]:
         """How much is kept, and the length of an embedding."""
@@ -54,9 +58,27 @@ class Recollection:
 
     async def close(self) -> None:
         """Let open work end, then close the store."""
-        if self._fabric is not None:
-            await self._run(self._fabric.close)
+        await self._run(self._close)
         self._worker.shutdown()
+
+    def _close(self) -> None:
+        if self._fabric is not None:
+            self._fabric.close()
+
+    def _keep_coming(self) -> None:
+        # All that has come by now at once: a transaction costs more than the items in it.
+        items = [self._coming.popleft() for _ in range(len(self._coming))]
+        if items and not self._kept(items):
+            for item in items:
+                self._kept([item])
+
+    def _kept(self, items: list[NewItem]) -> bool:
+        try:
+            self._opened().add(items)
+        except Exception as error:  # noqa: BLE001  nobody waits here, and what was carried out stays carried out
+            _log.warning("not remembered: %s (%s)", ", ".join(str(item.id) for item in items), error)
+            return False
+        return True
 
     def _opened(self) -> Fabric:
         # Not at the start: embedding the corpus takes longer than starting the servers.

@@ -12,6 +12,7 @@ from spiral_contract import operator_pb2, upload_pb2
 from spiral_sandbox.connectors.clock import VirtualClock, seeded_start
 from spiral_sandbox.connectors.credentials import Register
 from spiral_sandbox.connectors.served import ServedLog
+from spiral_sandbox.hot_tls import HotTls
 from spiral_sandbox.operator.agents import Agent
 from spiral_sandbox.operator.commands import CommandLog
 from spiral_sandbox.operator.conduct import conduct_under
@@ -66,8 +67,8 @@ class OperatorService:
         )
         held = {name: register.issue(name, clock.now()) for name in permissions.operators}
         self._operator = Operator(self._parts)
-        self._control = Control(self._operator, self._parts, held, self)
-        self._tls = context.tls
+        self._tls = None if context.tls is None else HotTls(context.tls)
+        self._control = Control(self._operator, self._parts, held, self, self._tls)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # missing in its stubs
         self._side: Side | None = None
         self._grpc: GrpcServer | None = None
@@ -77,6 +78,8 @@ class OperatorService:
     async def start(self) -> dict[str, dict[str, object]]:
         """Serve REST and gRPC; gRPC's health service says SERVING."""
         parts = self._parts
+        if self._tls is not None:
+            self._running.callback(self._tls.close)
         self._running.callback(parts.commands.close)
         self._running.callback(parts.telemetry.close)
         self._running.push_async_callback(parts.recollection.close)
@@ -86,7 +89,12 @@ class OperatorService:
         self._running.push_async_callback(rest.stop)
         self._running.push_async_callback(tools.close)
         self._running.callback(parts.hub.close)
-        self._side = Side(self._operator, parts.conduct, parts.telemetry, Detour(rest.address, self._tls))
+        self._side = Side(
+            self._operator,
+            parts.conduct,
+            parts.telemetry,
+            Detour(rest.address, None if self._tls is None else self._tls.files),
+        )
         grpc_address = await self.start_grpc()
         self._running.push_async_callback(self._end_grpc)
         return {"rest": {"address": rest.address}, "grpc": {"address": grpc_address}}

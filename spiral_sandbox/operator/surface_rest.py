@@ -18,7 +18,7 @@ from spiral_sandbox.connectors.surface_rest import no_route
 from spiral_sandbox.operator.call import LARGEST_BODY, Call, too_large
 from spiral_sandbox.operator.conduct import Conduct
 from spiral_sandbox.operator.core import Operator
-from spiral_sandbox.operator.events import Hub
+from spiral_sandbox.operator.events import Hub, Queue
 from spiral_sandbox.operator.messages import parse_json
 from spiral_sandbox.operator.multipart import form_parts
 from spiral_sandbox.operator.telemetry import Telemetry
@@ -30,8 +30,6 @@ SERVED = ("dispatch_command", "memory_query", "handover", "upload", "status")
 # What is left of a refused body is read and thrown away up to here, so that its sender gets to read the answer.
 _DISCARDED = 64 << 20
 _DISCARDING_S = 5.0
-_GOING_AWAY = 1001
-_TOO_SLOW = 1013
 
 
 def rest_app(operator: Operator, conduct: Conduct, hub: Hub, telemetry: Telemetry, tools: Tools) -> Starlette:
@@ -146,7 +144,7 @@ def _events(operator: Operator, hub: Hub) -> Callable[[WebSocket], Awaitable[Non
     return endpoint
 
 
-async def _pass_on(socket: WebSocket, queue: "asyncio.Queue[dict[str, Any] | None]") -> None:
+async def _pass_on(socket: WebSocket, queue: Queue) -> None:
     """Send events until the listener hangs up, or there are no more."""
     gone = asyncio.ensure_future(_hung_up(socket))
     try:
@@ -157,8 +155,8 @@ async def _pass_on(socket: WebSocket, queue: "asyncio.Queue[dict[str, Any] | Non
                 message.cancel()
                 return
             event = message.result()
-            if event is None:
-                await socket.close(_TOO_SLOW if queue.empty() else _GOING_AWAY)
+            if isinstance(event, int):
+                await socket.close(event)
                 return
             await socket.send_json(event)
     except WebSocketDisconnect:

@@ -1,20 +1,24 @@
 """B3: credentials rotate under traffic without a lost request, and old ones stop working."""
 
 import re
+import shutil
 import threading
 import uuid
 from collections import Counter
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 
 import pytest
 
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Request
+from pytest_spiral.transports import open_transport
 
 SERVICES = ("operator_api", "operator_upload", "crown_handshake")
 KINDS = ("rest", "grpc")
 OVERLAP_S = 3600
 ROUNDS = 100
+KEPT_S = 6.0
 HOURS_48 = timedelta(hours=48)
 
 
@@ -170,6 +174,98 @@ def check_tokens(measure, connectors, rotations, *, old_expected):
 def test_credentials_rotate_under_traffic(spiral, connectors):
     """No request is lost or served twice, both credentials work in the overlap, and only the new one after it."""
     measure_rotation(spiral, connectors)
+
+
+class Outdated:
+    """A client of one service over one transport that keeps the certificates of before the rotation."""
+
+    def __init__(self, connectors, kind, service, folder):
+        endpoint = connectors.endpoints[f"{service}.{kind}"]
+        folder = folder / f"{service}-{kind}"
+        folder.mkdir()
+        files = {part: shutil.copy(endpoint[part], folder) for part in ("ca", "cert", "key")}
+        self.name, self._kind, self._service = f"{service} {kind}", kind, service
+        self._endpoint = {"address": endpoint["address"], **files}
+        self._kept = open_transport(kind, self._endpoint)
+
+    def kept(self, token):
+        """What a call ends with on the connection that was opened first."""
+        return outcome(self._kept, "health", self._service, token)
+
+    def again(self, token):
+        """What a call ends with on a new connection."""
+        with open_transport(self._kind, self._endpoint) as fresh:
+            return outcome(fresh, "health", self._service, token)
+
+    def close(self):
+        """Hang up."""
+        self._kept.close()
+
+
+def rotate_certificates(connectors, tokens, outdated):
+    """Rotate the certificates while all services are called; gives the traffic's results and those in the overlap."""
+    with ExitStack() as stack:
+        lines = {
+            (service, kind): stack.enter_context(Traffic(connectors.transport(kind, service), service, tokens[service]))
+            for service in SERVICES
+            for kind in KINDS
+        }
+        for line in lines.values():
+            line.wait_until_it_flows()
+        connectors.ask("tls.rotate")
+        overlap = [
+            (one.name, call(tokens[service]))
+            for (service, _), one in outdated.items()
+            for call in (one.kept, one.again)
+        ]
+        connectors.ask("tls.retire")
+    return {key: line.results for key, line in lines.items()}, overlap
+
+
+def ends(client, token):
+    """Whether calls on the kept connection, made without a pause, stop succeeding before long."""
+    deadline = threading.Event()
+    timer = threading.Timer(KEPT_S, deadline.set)
+    timer.start()
+    try:
+        while (got := client.kept(token)) == Code.OK and not deadline.is_set():
+            pass
+        return got
+    finally:
+        timer.cancel()
+
+
+@pytest.mark.criterion("B3.certificates")
+def test_certificates_rotate_under_traffic(spiral, connectors, tmp_path):
+    """No request is lost, both certificates work in the overlap, and the old ones, kept connections included, end."""
+    tokens = {name: connectors.ask("credential", service=name)["token"] for name in SERVICES}
+    with ExitStack() as stack:
+        outdated = {}
+        for service in SERVICES:
+            for kind in KINDS:
+                client = Outdated(connectors, kind, service, tmp_path)
+                stack.callback(client.close)
+                answer = client.kept(tokens[service])
+                if answer != Code.OK:
+                    spiral.blocked(f"{service} answers {answer} over {kind} before any rotation")
+                outdated[service, kind] = client
+        results, overlap = rotate_certificates(connectors, tokens, outdated)
+        with spiral.measure("certificate-traffic") as traffic:
+            for (service, kind), codes in results.items():
+                for _, got in codes:
+                    traffic.check(got == Code.OK, f"{service} {kind}: a request in the rotation ended as {got}")
+        with spiral.measure("certificate-overlap") as both:
+            for name, got in overlap:
+                both.check(got == Code.OK, f"{name}: in the overlap the old certificate ends as {got}")
+        with spiral.measure("certificate-refused") as after:
+            for (service, _), client in outdated.items():
+                again, kept = client.again(tokens[service]), ends(client, tokens[service])
+                after.check(again == Code.UNAVAILABLE, f"{client.name}: the old certificate ends as {again}")
+                after.check(kept == Code.UNAVAILABLE, f"{client.name}: a kept connection ends as {kept}")
+        with spiral.measure("certificate-new") as new:
+            for service, kind in outdated:
+                got = outcome(connectors.transport(kind, service, fresh=True), "health", service, tokens[service])
+                new.check(got == Code.OK, f"{service} {kind}: the new certificate ends as {got}")
 
 
 @pytest.mark.criterion("B3.windows")

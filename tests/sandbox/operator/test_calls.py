@@ -189,6 +189,7 @@ def test_an_upload_that_is_not_permitted_stores_nothing(surface):
         ("upload", {"operator": "overseer", "metadata": '{"a":NaN}', "files": []}),
         ("upload", {"operator": "overseer", "metadata": '{"a":1e999}', "files": []}),
         ("upload", {"operator": "overseer", "metadata": {"n": 2**53 + 1}, "files": []}),
+        ("upload", {"operator": "overseer", "metadata": {"n": 10**400}, "files": []}),
         ("upload", {"operator": "overseer", "metadata": '{"a":"\\ud800"}', "files": []}),
         ("upload", {"operator": "overseer", "metadata": '{"a":' * 40 + "1" + "}" * 40, "files": []}),
         ("upload", {"operator": "overseer", "metadata": '{"a":' * 5000 + "1" + "}" * 5000, "files": []}),
@@ -247,6 +248,25 @@ def test_an_upload_that_is_too_large_is_refused_and_leaves_nothing(surface):
 def test_too_many_files_are_refused(surface):
     payload = surface.upload(*((f"f{number}", b"") for number in range(65)))
     assert answers(surface, "upload", payload) == (Code.RESOURCE_EXHAUSTED, "too-many-files")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failure_of_the_servers_own_is_internal_and_nothing_was_done(surface, kind, word):
+    """The agent's log cannot be written: a folder stands in its place."""
+    log = surface.component.log.with_name("operator") / "agents" / "razar.jsonl"
+    aside = log.rename(log.with_suffix(".aside")) if log.exists() else None
+    log.mkdir()
+    try:
+        reply = surface.call(kind, "dispatch_command", surface.command(word, agent="razar"), idempotency_key=word)
+        assert reply.code is Code.INTERNAL
+        assert reply.wire_status == ("500" if kind == "rest" else "INTERNAL")
+        assert surface.executed(word) == 0
+    finally:
+        log.rmdir()
+        if aside is not None:
+            aside.rename(log)
+    reply = surface.call(kind, "dispatch_command", surface.command(word, agent="razar"), idempotency_key=word)
+    assert (reply.code, surface.executed(word)) == (Code.OK, 1)
 
 
 # Deadlines
