@@ -6,6 +6,7 @@
     ├── UseError                wrong use: option, file, folder; exit status 4 in pytest, 2 in `spiral`
     │   ├── GatesFileError      a gates file that cannot be taken as it stands: file, line, remedy
     │   └── TargetError         an unknown target, or one that does not start
+    │       └── NotOfferedError what a test asks of the target is nothing that such a target has
     ├── MeasurementError        a measurement that is wrong in itself: NaN, wrong unit, doubled name
     ├── EvidenceError           the evidence on disk cannot be written or read
     │   ├── DiskError           the operating system refused a write or a read: what was to be kept is lost
@@ -41,6 +42,10 @@ class GatesFileError(UseError):
 
 class TargetError(UseError):
     """The target is unknown or does not start."""
+
+
+class NotOfferedError(TargetError):
+    """The target has no such thing, as a live one has no rig: the test is blocked, not failed."""
 
 
 class MeasurementError(SpiralError):

@@ -391,6 +391,8 @@ def observed(seen):
     """The rank of the level that a subject showed."""
     if seen["challenge"] is None:
         return 0
+    if seen["challenge"]["kind"] == "recorded":
+        return 1 if isinstance(traces := seen["challenge"]["answers"].get("traces"), dict) and traces else 0
     return LEVELS.index(seen["registered"]) if meets(seen["challenge"]) else LEVELS.index("stub")
 
 

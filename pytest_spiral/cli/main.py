@@ -17,6 +17,7 @@ from pytest_spiral.cli import (
     selftest,
     show,
     status,
+    target,
     verify,
     why,
 )
@@ -26,6 +27,7 @@ from pytest_spiral.errors import SpiralError, UntrustedError
 COMMANDS: tuple[Command, ...] = (
     init.COMMAND,
     doctor.COMMAND,
+    target.COMMAND,
     why.COMMAND,
     verify.COMMAND,
     countersign.COMMAND,

@@ -107,10 +107,13 @@ class Spiral:
         """Compare two calls that the target's transports made by `traced(request)`: REST's first, then gRPC's.
 
         `effects` are counts of what each call changed, as the suite saw them. The bundle keeps both exchanges and the
-        comparison. `feed(rest, grpc)` of the result says to two measurements what each side said.
+        comparison. `feed(rest, grpc)` of the result says to two measurements what each side said. Raises TargetLostError
+        where a side did not answer because it is gone: that is no difference.
         """
         from pytest_spiral.run.compare import compare
 
+        if rest.reply is None or grpc.reply is None:
+            self._process.rig.check_there()
         return compare(self._process.rig.traces, (rest, grpc), item, effects)
 
     def compare_latency(

@@ -41,6 +41,7 @@ class Process:
     plan: Plan
     name: str
     redactor: Redactor
+    root: Path
     writer: "Writer | None" = None
     opened: "Opened | None" = None
     known: dict[str, Fact] = field(default_factory=dict)
@@ -54,6 +55,11 @@ class Process:
     watched: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _rig: "Rig | None" = None
+
+    @property
+    def secret(self) -> bool:
+        """Whether there is anything that must not be written."""
+        return bool(self.redactor)
 
     @property
     def keeper(self) -> Keeper:
@@ -72,6 +78,7 @@ class Process:
 
             self._rig = Rig(
                 name=self.options.target,
+                root=self.root,
                 faults=self.options.faults,
                 seed=self.options.seed,
                 keeper=self.keeper,

@@ -20,6 +20,7 @@ from pytest_spiral.rules.facts import stated_facts
 from pytest_spiral.rules.paths import INVENTORY
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
+from pytest_spiral.run.target_file import target_secrets
 
 if TYPE_CHECKING:
     from pytest_spiral.evidence.keys import SigningKey
@@ -63,7 +64,8 @@ def set_up(config: pytest.Config) -> None:
     _refuse_unknown_gates(options, book)
     stages = stages_named(config, book.stages)
     plan = make_plan(files, stages, options.gates)
-    process = Process(options, book, plan, _name(config), Redactor(options.secrets))
+    secrets = (*options.secrets, *target_secrets(options.target, config.rootpath))
+    process = Process(options, book, plan, _name(config), Redactor(secrets), config.rootpath)
     config.stash[PROCESS] = process
     if options.evidence and is_worker(config):
         _join(config, process)
@@ -103,7 +105,7 @@ def _know_target(process: Process, *, named: bool) -> None:
 
     wanted = {one.requires for one in process.book.criteria.values() if one.requires}
     if named or (process.options.target and any("clock." in text for text in wanted)):
-        card = describe_target(process.options.target, process.options.faults, process.options.seed)
+        card = describe_target(process.options.target, process.options.faults, process.options.seed, process.root)
         process.known.update(stated_facts(card))
 
 
@@ -117,7 +119,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     if options.release:
         _refuse_release(config, options, narrowed)
     key = _key(config, options)
-    card = describe_target(options.target, options.faults, options.seed)
+    card = describe_target(options.target, options.faults, options.seed, config.rootpath)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
     chosen = {gate.id for gate in plan.gates}
@@ -315,7 +317,7 @@ def close_and_seal(process: Process, status: str, exit_status: int, heads: dict[
         process.running = dict.fromkeys(unfinished(process.opened.folder, process.running))
         process.writer.append(Stopped(why=process.stopped, running=tuple(process.running)))
     process.writer.keep_spools()
-    if process.options.secrets:
+    if process.secret:
         process.writer.strike_secrets()
     process.writer.quarantine()
     found = journal_heads(process.opened.folder)

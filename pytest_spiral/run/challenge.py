@@ -1,7 +1,6 @@
 """Asking a subject what a lesser thing cannot answer. `rules.fidelity` reads the transcripts made here."""
 
 import hashlib
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -14,7 +13,9 @@ from pytest_spiral.model.exchange import Request
 from pytest_spiral.model.record import Challenge
 from pytest_spiral.model.target import Component
 from pytest_spiral.run import clock
-from pytest_spiral.transports import open_transport
+from pytest_spiral.run.endpoints import kind_of, open_endpoint
+from pytest_spiral.transports.base import Endpoint
+from pytest_spiral.transports.dial import DialError, dial
 
 _TRIES = 3
 _LOOK_BACK = 50
@@ -24,11 +25,12 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def challenge(component: Component, nonce: str) -> Challenge | None:
-    """Challenge a component by its name; None where no challenge is known for it.
+    """Challenge a component by the kind that it states, else by its name; None where no challenge is known for it.
 
     A component that breaks under the challenge has answered nothing: the transcript says what happened.
     """
-    known = _BY_NAME.get(component.name)
+    chosen = str(getattr(component, "challenge", ""))
+    known = (chosen, _BY_KIND[chosen]) if chosen in _BY_KIND else _BY_NAME.get(component.name)
     if known is None:
         return None
     kind, ask = known
@@ -42,7 +44,7 @@ def challenge(component: Component, nonce: str) -> Challenge | None:
 def _nonce_item(component: Component, nonce: str) -> dict[str, Any]:
     """Add an item that nobody could foresee, search for it, and read the audit log where it must stand."""
     item, text = f"challenge-{nonce}", f"challenge item {nonce}"
-    with open_transport("rest", component.endpoints["rest"]) as rest:
+    with open_endpoint(component, "rest") as rest:
         held = int(_call(rest.exchange, "vector_status", {})["items"])
         _call(rest.exchange, "vector_add_items", {"items": [{"id": item, "text": text}]})
         found = _call(rest.exchange, "vector_search", {"text": text, "top_n": 3})
@@ -110,22 +112,25 @@ def _run_certificate(component: Component, nonce: str) -> dict[str, Any]:  # noq
     services: dict[str, str] = {}
     for name, endpoint in sorted(component.endpoints.items()):
         authority = _digest(Path(endpoint["ca"]))
-        services[name] = authority if _vouched(endpoint) else "unverified"
+        services[name] = authority if _vouched(name, endpoint) else "unverified"
     return {"services": services, "authority": authority, "seen_ns": clock.mono_ns()}
 
 
-def _vouched(endpoint: Any) -> bool:
-    context = ssl.create_default_context(cafile=endpoint["ca"])
-    context.load_cert_chain(endpoint["cert"], endpoint["key"])
-    host, _, port = str(endpoint["address"]).removeprefix("https://").rpartition(":")
+def _recorded(component: Component, nonce: str) -> dict[str, Any]:  # noqa: ARG001 - a recording has no answer to it
+    """A recording is asked nothing; which one it is, is told."""
+    traces = {name: str(endpoint["trace"]) for name, endpoint in sorted(component.endpoints.items())}
+    return {
+        "traces": {name: f"sha256:{hashlib.sha256(Path(at).read_bytes()).hexdigest()}" for name, at in traces.items()}
+    }
+
+
+def _vouched(name: str, endpoint: Mapping[str, Any]) -> bool:
     try:
-        with (
-            socket.create_connection((host, int(port)), timeout=_CONNECT_S) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            return bool(secured.getpeercert())
-    except ssl.SSLError:
-        return False
+        return bool(dial(kind_of(name), Endpoint.of(endpoint), _CONNECT_S, clock.mono_ns).certificate)
+    except DialError as error:
+        if error.trouble == "tls":
+            return False
+        raise
 
 
 def _digest(certificate: Path) -> str:
@@ -133,6 +138,11 @@ def _digest(certificate: Path) -> str:
     return "sha256:" + hashlib.sha256(der).hexdigest()
 
 
+_BY_KIND: dict[str, Callable[[Component, str], dict[str, Any]]] = {
+    "nonce-item": _nonce_item,
+    "run-certificate": _run_certificate,
+    "recorded": _recorded,
+}
 _BY_NAME: dict[str, tuple[str, Callable[[Component, str], dict[str, Any]]]] = {
     "memory": ("nonce-item", _nonce_item),
     "sonic": ("frame-pace", _frame_pace),

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pytest_spiral.errors import MeasurementError
-from pytest_spiral.model.exchange import Code, Exchange
+from pytest_spiral.model.exchange import Code, Engaged, Exchange, FallbackCounter, FallbackDocument
 from pytest_spiral.model.parity import Comparison, LatencyParity, Terms
 from pytest_spiral.rules.parity import handshake_checksum, normalised_handshake
 from pytest_spiral.rules.paths import HANDSHAKE_PARITY, HANDSHAKES, PARITY
@@ -77,6 +77,7 @@ class Traces:
         self._recent: OrderedDict[str, tuple[str, Exchange]] = OrderedDict()
         self._times: OrderedDict[str, tuple[str, Call]] = OrderedDict()
         self._parity: dict[str, _Parity] = {}
+        self._fallbacks: dict[str, tuple[list[Engaged], Counter[str]]] = {}
 
     def keep(self, service: str, transport: str, exchange: Exchange) -> None:
         """Keep an exchange, or count it; the newest can be looked up for a while in any case."""
@@ -132,6 +133,14 @@ class Traces:
         with self._lock:
             self._parity.setdefault(service, _Parity()).latency.append(latency)
 
+    def fell_back(self, service: str, engaged: Engaged) -> None:
+        """Keep that a call fell back; of more than the first ones, only how many there were."""
+        with self._lock:
+            kept, counts = self._fallbacks.setdefault(service, ([], Counter()))
+            counts[engaged.operation] += 1
+            if len(kept) < MOST_EXCHANGES:
+                kept.append(engaged)
+
     def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(service, file name, content), sorted: traces, then what was compared, then the handshake of each side."""
         for (service, transport), log in sorted(self._logs.items()):
@@ -146,6 +155,10 @@ class Traces:
                     "left_out": log.left_out,
                 },
             )
+        for service, (engaged, counts) in sorted(self._fallbacks.items()):
+            counter = FallbackCounter(by_operation=dict(sorted(counts.items())))
+            document = msgspec.to_builtins(FallbackDocument(service=service, events=tuple(engaged), counter=counter))
+            yield service, "fallbacks.json", document
         for service, parity in sorted(self._parity.items()):
             yield service, PARITY, _document(service, parity)
             yield from self._handshakes(service, parity)

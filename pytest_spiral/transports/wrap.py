@@ -139,6 +139,41 @@ def _cleaned(value: Any, hide: Redact) -> Any:
 _NUMBERS = frozenset({float, int, bool, type(None)})
 
 
+class Credentialed(Wrapper):
+    """Sends a bearer credential with every call that has no `authorization` of its own.
+
+    It stands inside of what records, so that the credential is in no trace.
+    """
+
+    def __init__(self, inner: Transport, token: str) -> None:
+        super().__init__(inner)
+        self._token = token
+
+    def exchange(self, request: Request) -> Reply:
+        """The inner transport's exchange, with the credential."""
+        if any(key.lower() == "authorization" for key in request.metadata):
+            return self._inner.exchange(request)
+        metadata = {**request.metadata, "authorization": f"Bearer {self._token}"}
+        return self._inner.exchange(replace(request, metadata=metadata))
+
+
+class Watching(Wrapper):
+    """Tells `lost` of every call that nobody answered, so that whoever owns the endpoint looks whether it is still there."""
+
+    def __init__(self, inner: Transport, lost: Callable[[], None]) -> None:
+        super().__init__(inner)
+        self._lost = lost
+
+    def exchange(self, request: Request) -> Reply:
+        """The inner transport's exchange."""
+        try:
+            return self._inner.exchange(request)
+        except ExchangeError as error:
+            if not isinstance(error, AnsweredError) and error.code in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED):
+                self._lost()
+            raise
+
+
 class Timed(Wrapper):
     """Tells `observe` of every call: operation, nanoseconds by `clock_ns`, and the code it ended with."""
 

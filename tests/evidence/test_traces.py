@@ -4,7 +4,9 @@ import copy
 import json
 import re
 from fractions import Fraction
+from pathlib import Path
 
+import jsonschema
 import msgspec
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_spiral.errors import MeasurementError
 from pytest_spiral.evidence.traces import check_traces, unbacked
-from pytest_spiral.model.exchange import Code, Exchange, Reply, Request
+from pytest_spiral.model.exchange import Code, Engaged, Exchange, Reply, Request
 from pytest_spiral.model.measurement import Measurement, Sample
 from pytest_spiral.rules.integrity import Limits
 from pytest_spiral.rules.parity.pointer import found, leaves, replaced
@@ -182,6 +184,27 @@ def test_numbers_of_the_system_under_test_stand_in_a_trace_as_it_wrote_them(tmp_
     compared = compare(traces, (exchange("rest"), exchange("grpc")), "", ({}, {}))
     assert [one.pointer for one in compared.comparison.differences] == ["/payload/big", "/payload/zero"]
     assert check(tmp_path, files(traces)).findings == []
+
+
+SCHEMAS = Path(__file__).parents[2] / "pytest_spiral" / "schemas"
+
+
+def test_what_is_written_keeps_to_its_schema():
+    traces = drill()
+    traces.fell_back(
+        "operator_api",
+        Engaged(
+            at_ns=1, operation="dispatch_command", request="r", code=Code.UNAVAILABLE, reason="gone", answered=False
+        ),
+    )
+    made = files(traces)
+    kinds = {DIFF: "parity", ONE_DIFF: "parity", REST: "trace", HANDSHAKE: "handshake", "fallbacks.json": "fallbacks"}
+    for name, kind in kinds.items():
+        schema = json.loads((SCHEMAS / f"spiral-{kind}-1.schema.json").read_text())
+        jsonschema.Draft202012Validator(schema).validate(made[name])
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema).validate({**made[name], "more": 1})
+    assert made["fallbacks.json"]["counter"]["by_operation"] == {"dispatch_command": 1}
 
 
 # What is kept, and what is counted
