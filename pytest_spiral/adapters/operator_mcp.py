@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+import tenacity
+
 from pytest_spiral.errors import ExchangeError, SessionError
 from pytest_spiral.model.exchange import Code, Reply, Request
 from pytest_spiral.model.session import CONTEXTS, HEARTBEAT, Identity, Pulse, Session
@@ -30,12 +32,19 @@ class Gateway(Protocol):
         ...
 
 
+def _passes(error: BaseException) -> bool:
+    return isinstance(error, ExchangeError) and error.code in PASSING
+
+
 def _wait(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
 class OperatorMCPAdapter:
-    """One connector's side of the protocol. `token` is asked for before each call, so that a rotation is followed."""
+    """One connector's side of the protocol. `token` is asked for before each try, so that a rotation is followed.
+
+    A heartbeat whose answer was lost is sent again, as the contract has it, and the gateway may then count it twice.
+    """
 
     def __init__(  # noqa: PLR0913 - what is handed in, by name
         self,
@@ -111,14 +120,15 @@ class OperatorMCPAdapter:
         return self._session
 
     def _call(self, operation: str, payload: dict[str, Any]) -> Reply:
-        for again in range(TRIES - 1):
-            try:
-                return self._once(operation, payload)
-            except ExchangeError as error:
-                if error.code not in PASSING:
-                    raise
-            self._pause(BACK_OFF_S * 2**again)
-        return self._once(operation, payload)
+        tries = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(TRIES),
+            wait=tenacity.wait_exponential(multiplier=BACK_OFF_S),
+            retry=tenacity.retry_if_exception(_passes),
+            sleep=self._pause,
+            reraise=True,
+        )
+        reply: Reply = tries(self._once, operation, payload)
+        return reply
 
     def _once(self, operation: str, payload: dict[str, Any]) -> Reply:
         metadata = {"authorization": f"Bearer {self._token()}"}

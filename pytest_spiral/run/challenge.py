@@ -61,7 +61,7 @@ def _nonce_command(component: Component, nonce: str) -> dict[str, Any]:
     operator, command = "overseer", f"challenge-{nonce}"
     token = component.ask("credential", operator=operator)["token"]
     metadata = {"authorization": f"Bearer {token}", "idempotency-key": nonce}
-    with open_transport("rest", component.endpoints["rest"]) as rest:
+    with open_endpoint(component, "rest") as rest:
         order = {"operator": operator, "agent": "archivist", "command": command}
         done = _call(rest.exchange, "dispatch_command", order, metadata)
         found = _call(rest.exchange, "memory_query", {"query": command}, metadata)
