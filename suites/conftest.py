@@ -1,6 +1,7 @@
-"""What the drills of Stage C share: the connectors as an MCP gateway, with fresh credentials and windows."""
+"""What the drills of Stages C and E share: the connectors as an MCP gateway, with fresh credentials and windows."""
 
 import math
+import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 
 from pytest_spiral.adapters.operator_mcp import OperatorMCPAdapter
 from pytest_spiral.errors import ExchangeError, SessionError
-from pytest_spiral.model.exchange import Exchange, Request
-from pytest_spiral.model.session import CONTEXTS, Identity
+from pytest_spiral.model.exchange import Code, Exchange, Request
+from pytest_spiral.model.session import CONTEXTS, EXPIRY, Identity
 from pytest_spiral.rules.session import handshake_request, parse_instant, stamp
 
 SERVICES = ("operator_api", "operator_upload", "crown_handshake")
@@ -83,6 +84,40 @@ class Gateway:
         while page := self.ask("heartbeat.log", after=found[-1]["number"] if found else 0)["beats"]:
             found += page
         return found
+
+    def questions(self, service: str) -> tuple[tuple[str, str, dict[str, Any], str, Code], ...]:
+        """What a connector is asked: a name, operation, payload, credential (empty: its own), and the code expected."""
+        granted = self.traced("rest", service, "handshake", self.handshake_payload(service))
+        expiry = (granted.reply.payload if granted.reply else {}).get("session", {}).get("credential_expiry", "")
+        hello, stranger = self.handshake_payload(service), self.handshake_payload(service, self.other_than(service))
+        made_up = stamp(self.now() + EXPIRY / 2)
+        return (
+            ("health", "health", {"service": service}, "", Code.OK),
+            ("handshake", "handshake", hello, "", Code.OK),
+            ("heartbeat", "heartbeat", self.heartbeat_payload(expiry), "", Code.OK),
+            ("wrong credential", "handshake", hello, f"never-issued-{uuid.uuid4().hex}", Code.UNAUTHENTICATED),
+            ("wrong identity", "handshake", stranger, "", Code.PERMISSION_DENIED),
+            ("no session", "heartbeat", self.heartbeat_payload(made_up), "", Code.UNAUTHENTICATED),
+        )
+
+    def asked(self, service: str, question: tuple[Any, ...]) -> tuple[tuple[Exchange, ...], tuple[dict[str, int], ...]]:
+        """One question over both transports: the exchanges, and how many heartbeats each has added to those counted."""
+        sides, effects = [], []
+        for kind in KINDS:
+            before = len(self.beats())
+            sides.append(self.traced(kind, service, *question))
+            effects.append({"heartbeats": len(self.beats()) - before})
+        return tuple(sides), tuple(effects)
+
+    @staticmethod
+    def other_than(service: str) -> str:
+        """Another connector than the given one."""
+        return next(one for one in SERVICES if one != service)
+
+    @staticmethod
+    def said(exchange: Exchange) -> str:
+        """The code that a recorded call ended with."""
+        return str(exchange.reply.code) if exchange.reply else "no reply"
 
     @staticmethod
     def attempt(call: Callable[..., Any], *arguments: Any) -> tuple[Any, str]:
