@@ -21,6 +21,8 @@ _HANDSHAKE: Final = Terms(
 )
 _HEARTBEAT: Final = Terms(instants=("/payload/received_at", "/payload/next_due"))
 _COMMAND: Final = Terms(ids=("/payload/command_id",))
+# The folder that each stored path begins with is the command's own id. Names are held against each other as effects.
+_UPLOAD: Final = Terms(ids=("/payload/command_id", *(f"/payload/stored/{at}" for at in range(64))))
 
 DECLARED: Final[Mapping[str, Terms]] = MappingProxyType(
     {
@@ -28,7 +30,7 @@ DECLARED: Final[Mapping[str, Terms]] = MappingProxyType(
         "handshake": _HANDSHAKE,
         "heartbeat": _HEARTBEAT,
         "dispatch_command": _COMMAND,
-        "upload": _COMMAND,
+        "upload": _UPLOAD,
     }
 )
 """Operation → terms, without the shape of its reply."""
