@@ -66,8 +66,8 @@ class Call:
 
     @property
     def is_fallback(self) -> bool:
-        """Whether the caller says that it comes here because gRPC failed."""
-        return "rest" in self.values(FALLBACK)
+        """Whether the caller says that it comes to REST because gRPC failed."""
+        return self.transport == "rest" and "rest" in self.values(FALLBACK)
 
     def key(self) -> str | None:
         """The idempotency key, if there is one; raises `Refusal` where it is none."""

@@ -129,10 +129,11 @@ class Telemetry:
         return generate_latest(self._registry)
 
     def flush(self) -> dict[str, Any]:
-        """Write down what there is by now; gives the names of both files within the component's folder."""
+        """Write down what there is by now; gives the paths of both files."""
         self._provider.force_flush()
-        (self._folder / "operator.prom").write_bytes(self.exposition())
-        return {"spans": self.spans.name, "metrics": "operator.prom"}
+        metrics = self._folder / "operator.prom"
+        metrics.write_bytes(self.exposition())
+        return {"spans": str(self.spans), "metrics": str(metrics)}
 
     def close(self) -> None:
         """Write everything down and let go of the files."""

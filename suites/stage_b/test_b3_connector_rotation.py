@@ -18,6 +18,7 @@ SERVICES = ("operator_api", "operator_upload", "crown_handshake")
 KINDS = ("rest", "grpc")
 OVERLAP_S = 3600
 ROUNDS = 100
+AFTERWARDS = 10
 KEPT_S = 6.0
 HOURS_48 = timedelta(hours=48)
 
@@ -90,17 +91,22 @@ def test_connectors_answer_and_refuse(spiral, connectors):
 
 
 class Traffic:
-    """Constant traffic to one service from a thread of its own, with whatever credential is current."""
+    """Constant traffic to one service from a thread of its own, with whatever credential is current.
+
+    The last calls wait for the rotation to be over: however fast a line is, it is called before and after.
+    """
 
     def __init__(self, transport, service, token):
         self.token = token
         self.results = []
         self._transport, self._service = transport, service
-        self._halfway = threading.Event()
+        self._halfway, self._over = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"traffic-{service}")
 
     def _run(self):
         for number in range(ROUNDS):
+            if number == ROUNDS - AFTERWARDS:
+                self._over.wait(60.0)
             request_id = uuid.uuid4().hex
             got = outcome(self._transport, "handshake", self._service, self.token, request_id)
             self.results.append((request_id, got))
@@ -116,6 +122,7 @@ class Traffic:
         assert self._halfway.wait(30.0), "the traffic does not flow"
 
     def __exit__(self, *_):
+        self._over.set()
         self._thread.join(60.0)
 
 
