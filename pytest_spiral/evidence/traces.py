@@ -15,6 +15,7 @@ from pytest_spiral.model.parity import (
     Comparison,
     HandshakeDocument,
     LatencyParity,
+    LoadParity,
     ParityDocument,
     ParitySide,
     TraceDocument,
@@ -26,6 +27,7 @@ from pytest_spiral.rules.parity import (
     compare_exchanges,
     handshake_checksum,
     judge_again,
+    judge_load_again,
     normalised_handshake,
     terms_of,
 )
@@ -115,15 +117,20 @@ class _Service:
                 self._take(path, document)
         for path in diffs:
             if (parity := self._read(path, ParityDocument)) is not None:
-                self._traced.left_out += parity.left_out
-                for comparison in parity.comparisons:
-                    self._traced.seen |= {(comparison.item, one.checksum) for one in _sides(comparison)}
-                    self._compare(path, parity, comparison)
-                for latency in parity.latency:
-                    self._judge(path, latency)
+                self._make_again(path, parity)
         for path in handshakes:
             if (handshake := self._read(path, HandshakeDocument)) is not None:
                 self._hold(path, handshake)
+
+    def _make_again(self, path: str, parity: ParityDocument) -> None:
+        self._traced.left_out += parity.left_out
+        for comparison in parity.comparisons:
+            self._traced.seen |= {(comparison.item, one.checksum) for one in _sides(comparison)}
+            self._compare(path, parity, comparison)
+        for latency in parity.latency:
+            self._judge(path, latency)
+        for load in parity.load:
+            self._judge_load(path, load)
 
     def _read(self, path: str, kind: type[T]) -> T | None:
         try:
@@ -184,6 +191,16 @@ class _Service:
             return
         if again != said:
             sentence = f"{said.item}: it says {said.verdict}, and its pairs give {again.verdict}, or other figures."
+            self._note("parity-mismatch", path, sentence)
+
+    def _judge_load(self, path: str, said: LoadParity) -> None:
+        try:
+            again = judge_load_again(said)
+        except ValueError as problem:
+            self._note("parity-mismatch", path, f"{said.item}: it cannot be judged again ({problem}).")
+            return
+        if again != said:
+            sentence = f"{said.item}: it says {said.verdict}, and its times give {again.verdict}, or other figures."
             self._note("parity-mismatch", path, sentence)
 
     def _hold(self, path: str, said: HandshakeDocument) -> None:

@@ -62,7 +62,7 @@ class Exchange(Value, frozen=True, kw_only=True):
 class Engaged(Value, frozen=True, kw_only=True):
     """A call that fell back from gRPC to REST: when (monotonic ns), which, and how gRPC had failed.
 
-    `request` is the id of the call over gRPC; the one over REST has the same with `-rest`. `answered` says that the
+    `request` is the id of the call; the ones over gRPC and REST have it with `-grpc` and `-rest`. `answered` says that the
     failure was an answer, and not its absence.
     """
 

@@ -134,6 +134,58 @@ class LatencyParity(Value, frozen=True, kw_only=True):
     lower: float | None = None
     upper: float | None = None
 
+    @property
+    def reach_ms(self) -> float | None:
+        """How far from equal the interval reaches, either way: the least margin that it would pass, in milliseconds.
+
+        None where there is no interval. So a limit `max(reach) <= 2 ms` in a gates file is the two one-sided tests.
+        """
+        if self.lower is None or self.upper is None or self.reason == "not-interleaved":
+            return None
+        return max(abs(self.lower), abs(self.upper)) / 1e6
+
+
+class Arm(Value, frozen=True, kw_only=True):
+    """One arm of a load: response times in nanoseconds in the order of the schedule, None for a call that failed.
+
+    `ways` counts calls by the way that they were made: `rest`, `grpc`, `fallback`.
+    """
+
+    times: tuple[int | None, ...]
+    ways: dict[str, int]
+
+
+class LoadParity(Value, frozen=True, kw_only=True):
+    """A mixed load against REST alone: whether a quantile of its response times has not grown by more than the margin.
+
+    Figures are nanoseconds; `margin_ns`, `quantile` and `confidence` are exact decimals as text. `same` and `shifted`
+    are controls made of the baseline: one half of it against the other must pass, and with twice the margin on top
+    must not. Where a control does not come out so, the verdict is `inconclusive` (`control`).
+    """
+
+    item: str
+    margin_ns: str
+    quantile: str
+    confidence: str
+    every_ns: int
+    baseline: Arm
+    candidate: Arm
+    verdict: str
+    same: str
+    shifted: str
+    reason: str = ""
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+    @property
+    def growth_ms(self) -> float | None:
+        """By how much the quantile may have grown, at the confidence, in milliseconds.
+
+        None where there is no bound, or a control did not come out as it must.
+        """
+        return None if self.upper is None or self.reason == "control" else self.upper / 1e6
+
 
 class ParityDocument(Value, frozen=True, kw_only=True):
     """`rest_grpc_diff.json`: comparisons of one service, the terms of each operation, what was left out."""
@@ -142,6 +194,7 @@ class ParityDocument(Value, frozen=True, kw_only=True):
     terms: dict[str, Terms]
     comparisons: tuple[Comparison, ...]
     latency: tuple[LatencyParity, ...] = ()
+    load: tuple[LoadParity, ...] = ()
     left_out: int = 0
     format: Literal["spiral-parity/1"] = "spiral-parity/1"
 

@@ -10,8 +10,8 @@ import pytest
 from pytest_spiral.plugin.keys import CLAIM, PROCESS
 
 if TYPE_CHECKING:
-    from pytest_spiral.model.exchange import Exchange
-    from pytest_spiral.model.parity import LatencyParity
+    from pytest_spiral.model.exchange import Exchange, Request
+    from pytest_spiral.model.parity import LatencyParity, LoadParity
     from pytest_spiral.model.profile import Fact
     from pytest_spiral.plugin.process import Process
     from pytest_spiral.run.compare import Compared
@@ -128,6 +128,21 @@ class Spiral:
         from pytest_spiral.run.compare import compare_latency
 
         return compare_latency(self._process.rig.traces, pairs, item=item, margin=margin, confidence=confidence)
+
+    def compare_load(self, component: str, request: "Callable[[int], Request]", item: str, **plan: Any) -> "LoadParity":
+        """Judge that a load which mixes REST, gRPC and fallbacks to a component is no slower than REST alone.
+
+        `request(i)` gives call i. `plan` is `calls`, `every_ms`, `margin`, and, where the defaults do not suit, `quantile`,
+        `confidence`, `blocks`, `workers`: see `run.load`. Bounded; what was measured is in the bundle.
+        """
+        from pytest_spiral.run.load import compare_load
+
+        subject = getattr(self._process.rig.target, component)
+        with subject.fallback() as fallback:
+            ways = {"rest": subject.transport("rest"), "grpc": subject.transport("grpc"), "fallback": fallback}
+            load = compare_load(ways, request, item=item, **plan)
+        self._process.rig.traces.loaded(component, load)
+        return load
 
     def blocked(self, why: str) -> NoReturn:
         """Say that what this test needs of its subject does not work: the test is blocked, its criteria not-run."""

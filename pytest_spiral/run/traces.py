@@ -11,7 +11,7 @@ import msgspec
 
 from pytest_spiral.errors import MeasurementError
 from pytest_spiral.model.exchange import Code, Engaged, Exchange, FallbackCounter, FallbackDocument
-from pytest_spiral.model.parity import Comparison, LatencyParity, Terms
+from pytest_spiral.model.parity import Comparison, LatencyParity, LoadParity, Terms
 from pytest_spiral.rules.parity import handshake_checksum, normalised_handshake
 from pytest_spiral.rules.paths import HANDSHAKE_PARITY, HANDSHAKES, PARITY
 
@@ -57,6 +57,7 @@ class _Parity:
 
     comparisons: list[Comparison] = field(default_factory=list)
     latency: list[LatencyParity] = field(default_factory=list)
+    load: list[LoadParity] = field(default_factory=list)
     terms: dict[str, Terms] = field(default_factory=dict)
     bytes: int = 0
     left_out: int = 0
@@ -133,6 +134,11 @@ class Traces:
         with self._lock:
             self._parity.setdefault(service, _Parity()).latency.append(latency)
 
+    def loaded(self, service: str, load: LoadParity) -> None:
+        """Keep what a mixed load came to."""
+        with self._lock:
+            self._parity.setdefault(service, _Parity()).load.append(load)
+
     def fell_back(self, service: str, engaged: Engaged) -> None:
         """Keep that a call fell back; of more than the first ones, only how many there were."""
         with self._lock:
@@ -202,6 +208,7 @@ def _document(service: str, parity: _Parity) -> dict[str, Any]:
         "terms": {name: msgspec.to_builtins(one) for name, one in sorted(parity.terms.items())},
         "comparisons": [msgspec.to_builtins(one) for one in parity.comparisons],
         "latency": [msgspec.to_builtins(one) for one in parity.latency],
+        "load": [msgspec.to_builtins(one) for one in parity.load],
         "left_out": parity.left_out,
     }
 

@@ -55,7 +55,7 @@ class Fallback(Transport):
         began = self._clock_ns()
         first = sent.deadline_s * SHARE if repeatable(sent) else sent.deadline_s
         try:
-            return self._grpc.exchange(replace(sent, deadline_s=first))
+            return self._grpc.exchange(_own(sent, "grpc", first))
         except ExchangeError as error:
             left = sent.deadline_s - (self._clock_ns() - began) / 1e9
             if self._closed or error.code not in FAILURES or not repeatable(sent) or left <= 0:
@@ -82,15 +82,21 @@ class Fallback(Transport):
                 answered=isinstance(error, AnsweredError),
             )
         )
-        # An exchange of its own has an id of its own; that it belongs to the first can be seen.
-        metadata = {**sent.metadata, REQUEST_ID: f"{own}-rest", MARK[0]: MARK[1]}
+        second_call = _own(sent, "rest", left)
+        marked = replace(second_call, metadata={**second_call.metadata, MARK[0]: MARK[1]})
         try:
-            reply = self._rest.exchange(replace(sent, metadata=metadata, deadline_s=left))
+            reply = self._rest.exchange(marked)
         except AnsweredError as second:
             raise AnsweredError(str(second), _marked(second.reply)) from error
         except ExchangeError as second:
             raise second from error
         return _marked(reply)
+
+
+def _own(request: Request, way: str, left: float) -> Request:
+    """The request as one way takes it: an exchange of its own has an id of its own, and shows whose part it is."""
+    metadata = {**request.metadata, REQUEST_ID: f"{request.metadata[REQUEST_ID]}-{way}"}
+    return replace(request, metadata=metadata, deadline_s=left)
 
 
 def _keyed(request: Request) -> Request:

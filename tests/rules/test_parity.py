@@ -441,6 +441,9 @@ def test_latencies_alike_pass_and_shifted_by_twice_the_margin_fail():
     alike = latency(paired(60, lambda n: 5 * MS + jitter[n], lambda n: 5 * MS + jitter[59 - n]))
     assert (alike.verdict, alike.reason) == ("pass", "")
     assert latency(paired(60, lambda n: 5 * MS + jitter[n], lambda n: 7 * MS + jitter[59 - n])).verdict == "fail"
+    assert 0 <= alike.reach_ms <= 1
+    assert latency(paired(4, five, five)).reach_ms is None
+    assert latency(paired(60, five, five, turns=False)).reach_ms is None
     assert latency(paired(60, five, five), planned=61).verdict == "inconclusive"
     assert latency(paired(4, five, five)).verdict == "inconclusive"
 
