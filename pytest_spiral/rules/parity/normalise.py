@@ -245,6 +245,13 @@ def _integer(value: Any) -> Any:
     return int(value) if whole else value
 
 
+def _loose(value: Any) -> Any:
+    """Any JSON, as protobuf's Struct carries it: its numbers are doubles, so that 7 comes back as 7.0."""
+    if isinstance(value, dict):
+        return {key: _loose(one) for key, one in value.items()}
+    return [_loose(one) for one in value] if isinstance(value, list) else _integer(value)
+
+
 def _double(value: Any) -> Any:
     try:
         return float(value) if type(value) is int else value
@@ -289,6 +296,7 @@ _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "long": (_long, "int64-text"),
     "integer": (_integer, "whole-number"),
     "double": (_double, "whole-number"),
+    "any": (_loose, "whole-number"),
     "float": (_float, "float32"),
     "bytes": (_bytes, "bytes-base64"),
     "timestamp": (_timestamp, "timestamp"),
