@@ -36,6 +36,7 @@ SHAPE = {
     "inner": Field(kind="message", present=True, fields={"name": Field(kind="text"), "n": Field(kind="long")}),
     "many": Field(kind="float", repeated=True),
     "named": Field(kind="long", map=True),
+    "loose": Field(kind="any", present=True),
 }
 TERMS = Terms(shape=SHAPE, ids=("/payload/id",))
 
@@ -85,6 +86,7 @@ def compared(rest=None, grpc=None, terms=TERMS, **given_too):
         ({"cycle": None}, {}, "default"),
         ({"inner": {}}, {"inner": {"name": "", "n": "0"}}, "default"),
         ({"named": {"a": "1"}}, {"named": {"a": 1}}, "int64-text"),
+        ({"loose": {"a": [7, 1.5]}}, {"loose": {"a": [7.0, 1.5]}}, "whole-number"),  # a Struct's numbers are doubles
     ],
 )
 def test_what_json_and_protobuf_write_differently_is_equal_and_listed(rest, grpc, rule):
@@ -115,6 +117,8 @@ def test_what_json_and_protobuf_write_differently_is_equal_and_listed(rest, grpc
         ({"other": None}, {}, "/payload/other", ("null", None)),
         ({"cycle": "007"}, {"cycle": 7}, "/payload/cycle", ('"007"', "7")),
         ({"share": 0.1}, {"share": 0.2}, "/payload/share", None),
+        ({"loose": [2**53 + 1]}, {"loose": [2.0**53]}, "/payload/loose/0", ("9007199254740993", "9007199254740992")),
+        ({"loose": {"a": -0.0}}, {"loose": {"a": 0.0}}, "/payload/loose/a", ("-0.0", "0")),
     ],
 )
 def test_a_difference_is_found_and_named(rest, grpc, pointer, shown):
