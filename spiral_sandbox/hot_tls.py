@@ -20,8 +20,8 @@ import grpc
 
 from spiral_sandbox.tls import Tls, fingerprint, issue_certificates
 
-OLDEST_S = 4.0
-"""Seconds after which a connection of old credentials is ended, where its calls let it, unless told otherwise."""
+OLDEST_S = 2.0
+"""Seconds after which a connection of old credentials is ended, where its calls let it."""
 
 _SPARE = "next"
 _CLIENT = ("client.pem", "client.key")
@@ -34,8 +34,7 @@ class RotationOrderError(RuntimeError):
 class HotTls:
     """The credentials of one component's servers. Files keep their names; what is in them changes."""
 
-    def __init__(self, tls: Tls, oldest_s: float = OLDEST_S) -> None:
-        self.oldest_s = oldest_s
+    def __init__(self, tls: Tls) -> None:
         self._tls = tls
         self._old_ca: bytes | None = None
         self._on_retire: list[Callable[[], None]] = []
@@ -102,7 +101,7 @@ class HotTls:
         self._load()
         for callback in self._on_retire:
             callback()
-        return {"authority": fingerprint(self._tls.ca.read_bytes()), "oldest_connection_s": self.oldest_s}
+        return {"authority": fingerprint(self._tls.ca.read_bytes()), "oldest_connection_s": OLDEST_S}
 
     def close(self) -> None:
         """Remove what an unfinished rotation left."""

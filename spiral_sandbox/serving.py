@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import uvicorn
 
-from spiral_sandbox.hot_tls import HotTls
+from spiral_sandbox.hot_tls import OLDEST_S, HotTls
 from spiral_sandbox.tls import Tls
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ LOOPBACK = "127.0.0.1"
 """The only interface anything in the sandbox listens on."""
 
 _GRACE_SECONDS = 0.5
+
+# gRPC can say a connection's goodbye in a way that loses no call, but not that of a chosen one. So each that may
+# outlive its credentials has an age, and time for the calls that are under way then.
+_AGED = (("grpc.max_connection_age_ms", int(OLDEST_S * 1000)), ("grpc.max_connection_age_grace_ms", 10_000))
 
 
 class RestServer:
@@ -84,7 +88,7 @@ class _Rotation:
     def _end_later(self, loop: asyncio.AbstractEventLoop) -> None:
         """Whoever has not asked for anything until then is idle, and is hung up on."""
         retired = self._stale()
-        loop.call_later(self._tls.oldest_s, lambda: [one.shutdown() for one in self._stale() if one in retired])
+        loop.call_later(OLDEST_S, lambda: [one.shutdown() for one in self._stale() if one in retired])
 
     @staticmethod
     def _closing(send: "Send") -> "Send":
@@ -133,12 +137,6 @@ def _listener() -> socket.socket:
     return listener
 
 
-def _aged(tls: HotTls) -> tuple[tuple[str, int], ...]:
-    # gRPC can say a connection's goodbye in a way that loses no call, but not that of a chosen one. So each has an
-    # age, and time for the calls that are under way then.
-    return (("grpc.max_connection_age_ms", int(tls.oldest_s * 1000)), ("grpc.max_connection_age_grace_ms", 10_000))
-
-
 async def serve_grpc(
     add: Callable[[grpc.aio.Server], None],
     tls: Tls | HotTls | None,
@@ -150,7 +148,7 @@ async def serve_grpc(
     `options` are further channel arguments of gRPC. With `tls`, a client without a certificate of the same
     authority is refused at the handshake; without it the server speaks plain HTTP/2.
     """
-    aged = _aged(tls) if isinstance(tls, HotTls) else ()
+    aged = _AGED if isinstance(tls, HotTls) else ()
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0), *aged, *options])
     add(server)
     address = f"{LOOPBACK}:{port}"

@@ -7,7 +7,7 @@ from typing import Any
 from spiral_sandbox.connectors.credentials import Admission, Credential, Issued, Register, Rotated
 from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.connectors.rotation import Window
-from spiral_sandbox.hot_tls import HotTls
+from spiral_sandbox.hot_tls import OLDEST_S, HotTls
 from spiral_sandbox.tls import fingerprint
 
 
@@ -210,7 +210,7 @@ class _ExpiryAsRotation(_Plan):
 
 class _KeepsOldCertificates(_Plan):
     def retire(self, tls: HotTls) -> dict[str, Any]:
-        return {"authority": fingerprint(tls.files.ca.read_bytes()), "oldest_connection_s": tls.oldest_s}
+        return {"authority": fingerprint(tls.files.ca.read_bytes()), "oldest_connection_s": OLDEST_S}
 
 
 _PLANS: dict[str, type[_Plan]] = {

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from spiral_sandbox.component import Context
 
 SERVICES = ("operator_api", "operator_upload", "crown_handshake")
-OLDEST_S = 2.0
-"""Seconds after which a connection ends that was opened with certificates that are retired."""
-
 CONTEXTS = ("stage-b-rehearsal", "stage-c-prep")
 
 
@@ -44,7 +41,7 @@ class ConnectorsService:
         shared = Shared(clock, register, ledger, served, heartbeats, conduct, contexts)
         held = {name: register.issue(name, clock.now()) for name in SERVICES}
         self._connectors = {name: Connector(name, shared) for name in SERVICES}
-        self._tls = None if context.tls is None else HotTls(context.tls, OLDEST_S)
+        self._tls = None if context.tls is None else HotTls(context.tls)
         self._control = Control(Rig(clock, register, ledger, conduct, held), self._connectors, shared, self._tls)
         self._stops: list[Callable[[], Awaitable[None]]] = []
 

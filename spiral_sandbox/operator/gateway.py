@@ -42,7 +42,7 @@ class Gateway:
         self._version = version
         self._at: Address | None = None
         self._expiry: datetime | None = None
-        self._lock = asyncio.Lock()
+        self._attempt: asyncio.Task[datetime] | None = None
 
     @property
     def state(self) -> str:
@@ -53,13 +53,22 @@ class Gateway:
 
     def connect(self, address: Address | None) -> None:
         """From now on depend on this gateway, or on none; a session that was open is forgotten."""
-        self._at, self._expiry = address, None
+        self._at, self._expiry, self._attempt = address, None, None
 
     async def ensure(self) -> None:
-        """Have a session; raises `Refusal`, UNAVAILABLE, reason `handshake`, where there is none to be had."""
-        async with self._lock:
-            if self.state == "closed" and self._at is not None:
-                self._expiry = await self._shake(self._at)
+        """Have a session; raises `Refusal`, UNAVAILABLE, reason `handshake`, where there is none to be had.
+
+        Whoever comes while it is being tried waits for that, and gets what comes of it.
+        """
+        if self._at is None or self.state == "open":
+            return
+        if self._attempt is None or self._attempt.done():
+            self._attempt = asyncio.ensure_future(self._shake(self._at))
+            self._attempt.add_done_callback(_retrieved)
+        attempt = self._attempt
+        expiry = await asyncio.shield(attempt)
+        if attempt is self._attempt:  # no other gateway was named meanwhile
+            self._expiry = expiry
 
     async def _shake(self, at: Address) -> datetime:
         why = ""
@@ -90,3 +99,9 @@ class Gateway:
         if said["authenticated"] is not True:
             raise ValueError("the gateway did not authenticate the handshake")
         return parse_instant(said["session"]["credential_expiry"])
+
+
+def _retrieved(attempt: "asyncio.Task[datetime]") -> None:
+    """Look at what came of an attempt, whose callers may all have gone."""
+    if not attempt.cancelled():
+        attempt.exception()

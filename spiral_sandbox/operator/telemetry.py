@@ -80,7 +80,11 @@ class Telemetry:
         )
         resource = Resource.create({"service.name": "spiral-sandbox-operator", "service.version": version})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(FileSpanExporter(self.spans)))
+        # A full queue drops spans without a word, and the library's own has room for 2,048.
+        exporting = BatchSpanProcessor(
+            FileSpanExporter(self.spans), max_queue_size=1 << 17, schedule_delay_millis=500, max_export_batch_size=4096
+        )
+        self._provider.add_span_processor(exporting)
         self._tracer = self._provider.get_tracer("operator_api")
 
     @property

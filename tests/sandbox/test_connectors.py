@@ -912,6 +912,11 @@ SEEN = {
 }
 
 
+def test_only_the_fault_that_needs_certificates_is_seen_elsewhere():
+    """In test_hot_tls.py: the connectors of these tests speak without TLS."""
+    assert set(FAULTS) - set(SEEN) == {"connectors.keeps-old-certificates"}
+
+
 @pytest.mark.parametrize("fault", SEEN)
 def test_each_fault_is_seen(start_in_process, fault):
     look, expected = SEEN[fault]

@@ -119,6 +119,21 @@ def test_certificates_rotate_under_traffic_and_the_old_ones_get_no_further(calle
     assert [caller.code(caller.open(kind), token) for kind in KINDS] == [Code.OK] * 2
 
 
+def test_a_component_that_keeps_old_certificates_is_found_out(tmp_path):
+    sandbox = start(["connectors.keeps-old-certificates"], 1, tmp_path / "sandbox")
+    try:
+        with ExitStack() as stack:
+            caller = Caller(sandbox.component("connectors"), stack)
+            old = caller.files(tmp_path / "old")
+            said = caller.component.ask("tls.rotate")
+            assert set(caller.component.ask("tls.retire")) == {"authority", "oldest_connection_s"}  # it claims to
+            codes = [caller.code(caller.open(kind, **old), caller.token()) for kind in KINDS]
+            assert codes == [Code.OK] * 2
+            assert said["old_authority"] != said["new_authority"]
+    finally:
+        sandbox.stop()
+
+
 @pytest.fixture
 def hot(tmp_path):
     """Credentials of a server, and the client's files, as copies that may be exchanged."""

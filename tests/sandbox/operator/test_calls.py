@@ -3,6 +3,7 @@
 import hashlib
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,6 +16,7 @@ WIRE = {
     Code.UNAUTHENTICATED: ("401", "UNAUTHENTICATED"),
     Code.PERMISSION_DENIED: ("403", "PERMISSION_DENIED"),
     Code.RESOURCE_EXHAUSTED: ("413", "RESOURCE_EXHAUSTED"),
+    Code.INTERNAL: ("500", "INTERNAL"),
     Code.UNAVAILABLE: ("503", "UNAVAILABLE"),
     Code.DEADLINE_EXCEEDED: ("504", "DEADLINE_EXCEEDED"),
 }
@@ -269,6 +271,17 @@ def test_a_failure_of_the_servers_own_is_internal_and_nothing_was_done(surface, 
     assert (reply.code, surface.executed(word)) == (Code.OK, 1)
 
 
+def test_a_memory_that_cannot_be_opened_is_internal_and_commands_go_on(faulty):
+    surface = faulty()
+    folder = surface.component.log.with_name("operator") / "memory.sqlite"
+    folder.mkdir()
+    assert answers(surface, "memory_query", {"query": "crown"}) == (Code.INTERNAL, "internal")
+    assert answers(surface, "dispatch_command", surface.command("hold")) == (Code.OK, None)
+    assert surface.executed("hold") == 2
+    folder.rmdir()
+    assert answers(surface, "memory_query", {"query": "crown"}) == (Code.OK, None)
+
+
 # Deadlines
 
 
@@ -297,19 +310,31 @@ def test_the_callers_own_deadline_over_grpc_gives_the_command_up(surface, word):
 # The MCP handshake
 
 
-def test_without_an_mcp_handshake_no_command_is_dispatched(surface, word):
+def test_without_an_mcp_handshake_nothing_is_dispatched_or_uploaded(surface, word):
+    """Whoever asks while the gateway is being tried waits for the same three tries."""
     endpoint = surface.component.endpoints["rest"]
     files = {part: endpoint[part] for part in ("ca", "cert", "key")}
-    with socket.socket() as nobody:
+    payloads = {"dispatch_command": surface.command(word), "upload": surface.upload((f"{word}.txt", b"1"))}
+    with socket.socket() as nobody, ThreadPoolExecutor(4) as pool:
         nobody.bind(("127.0.0.1", 0))
         address = f"https://127.0.0.1:{nobody.getsockname()[1]}"
         surface.ask("gateway.connect", address=address, token="t", **files)
         try:
-            assert answers(surface, "dispatch_command", surface.command(word)) == (Code.UNAVAILABLE, "handshake")
+            calls = {
+                (kind, operation): pool.submit(surface.call, kind, operation, payload)
+                for kind in KINDS for operation, payload in payloads.items()
+            }  # fmt: skip
+            for (kind, _), call in calls.items():
+                reply = call.result()
+                assert (reply.code, reply.wire_status) == (Code.UNAVAILABLE, WIRE[Code.UNAVAILABLE][KINDS.index(kind)])
+                reasons = {reply.payload.get("reason"), reply.metadata.get("spiral-reason")}
+                assert reasons == {"handshake", None}
             assert answers(surface, "memory_query", {"query": "crown"}) == (Code.OK, None)
             gateway = {"name": "mcp-gateway", "status": "closed"}
             assert gateway in surface.call("rest", "status", {}).payload["components"]
         finally:
             surface.ask("gateway.disconnect")
     assert surface.executed(word) == 0
-    assert answers(surface, "dispatch_command", surface.command(word)) == (Code.OK, None)
+    assert word not in str(surface.ask("uploads"))
+    for operation, payload in payloads.items():
+        assert answers(surface, operation, payload) == (Code.OK, None)

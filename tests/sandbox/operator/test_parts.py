@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 from itertools import pairwise
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -11,6 +12,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.json.file import FileSpanExporter
 
 from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.operator import idempotency
@@ -21,6 +23,7 @@ from spiral_sandbox.operator.messages import check_file_name, parse_metadata
 from spiral_sandbox.operator.multipart import form_parts
 from spiral_sandbox.operator.recollection import Recollection
 from spiral_sandbox.operator.severing import sever
+from spiral_sandbox.operator.telemetry import Telemetry
 
 # Keys
 
@@ -119,6 +122,28 @@ def test_what_has_no_words_is_not_remembered_and_takes_nothing_with_it(tmp_path,
 
     assert asyncio.run(run()) == ("crown gamma", 2)
     assert "not remembered: b" in caplog.text
+
+
+# Telemetry
+
+
+def test_no_span_is_lost_while_writing_is_held_up(tmp_path, monkeypatch):
+    go_on, export = threading.Event(), FileSpanExporter.export
+
+    def held_up(self, spans):
+        go_on.wait(60)
+        return export(self, spans)
+
+    monkeypatch.setattr(FileSpanExporter, "export", held_up)
+    telemetry = Telemetry(tmp_path, "1")
+    for _ in range(5000):
+        with telemetry.observed("handover", "rest"):
+            pass
+    go_on.set()
+    telemetry.close()
+    lines = [json.loads(line) for line in (tmp_path / "spans.jsonl").read_text().splitlines()]
+    scopes = [scope for line in lines for resource in line["resourceSpans"] for scope in resource["scopeSpans"]]
+    assert sum(len(scope["spans"]) for scope in scopes) == 5000
 
 
 # Listeners
