@@ -8,14 +8,27 @@ from pytest_spiral.model.exchange import Exchange
 SideName = Literal["rest", "grpc"]
 Outcome = Literal["equal", "different", "invalid"]
 FieldKind = Literal[
-    "text", "flag", "integer", "long", "float", "double", "bytes", "enum", "message", "timestamp", "duration", "any"
+    "text",
+    "flag",
+    "integer",
+    "long",
+    "float",
+    "double",
+    "bytes",
+    "enum",
+    "message",
+    "timestamp",
+    "duration",
+    "struct",
+    "any",
 ]
 
 
 class Field(Value, frozen=True, kw_only=True, omit_defaults=True):
     """How one field of a reply's message travels.
 
-    `integer` has at most 32 bits, `long` 64 (JSON then writes it as a text). `fields` are those of a `message`,
+    `integer` has at most 32 bits, `long` 64 (JSON then writes it as a text), `struct` is any JSON, whose numbers protobuf
+    keeps as doubles. `fields` are those of a `message`,
     `names` the numbers of an `enum` as texts. `present` says that absent and default are told apart. A `map` has
     values of this kind under any key.
     """

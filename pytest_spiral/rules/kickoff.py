@@ -7,7 +7,7 @@ from typing import Final
 from pytest_spiral.model.parity import Comparison
 
 EXPECTED: Final[Mapping[str, frozenset[str]]] = {
-    "operator": frozenset({"dispatch_command", "memory_query", "handover", "upload"}),
+    "operator": frozenset({"dispatch_command", "memory_query", "handover", "upload", "status"}),
     "memory": frozenset({"vector_init", "vector_search"}),
     "operator_api": frozenset({"health", "handshake", "heartbeat"}),
     "operator_upload": frozenset({"health", "handshake", "heartbeat"}),

@@ -21,7 +21,7 @@ MOST_COMPARED = 1000
 """Comparisons of one service that are kept whole; of what comes later, only what does not agree, and as many again."""
 
 MOST_COMPARED_BYTES = 2**24
-_RECENT = 400
+_RECENT = 64
 _TIMES = 20_000
 _DEPTH = 24  # levels of a payload that still fit into a document of 32
 
@@ -82,30 +82,31 @@ class Traces:
 
     def keep(self, service: str, transport: str, exchange: Exchange) -> None:
         """Keep an exchange, or count it; the newest can be looked up for a while in any case."""
-        text = _written(exchange)
         with self._lock:
             _newest(self._times, exchange.id, (service, Call.of(exchange)), _TIMES)
+            _newest(self._recent, exchange.id, (service, exchange), _RECENT)
             log = self._logs.setdefault((service, transport), _Log())
-            if text is None:
-                log.left_out += 1
-                return
-            kept = exchange if text.isascii() or _plain(text) else msgspec.json.decode(_repaired(text), type=Exchange)
-            _newest(self._recent, exchange.id, (service, kept), _RECENT)
             if len(log.kept) >= MOST_EXCHANGES or log.bytes >= MOST_BYTES or exchange.id in log.kept:
+                log.left_out += 1  # nothing is written out for it: it may be one of a million
+                return
+            written = _written(exchange)
+            if written is None:
                 log.left_out += 1
                 return
-            log.bytes += len(text)
-            log.kept[exchange.id] = kept
+            log.bytes += written.bytes
+            log.kept[exchange.id] = written.exchange
 
     def recorded(self, exchange: Exchange) -> tuple[str, Exchange]:
         """The service, and the exchange as this process recorded it; MeasurementError for one that it did not."""
         with self._lock:
-            if exchange.id in self._recent:
-                return self._recent[exchange.id]
             for (service, _), log in self._logs.items():
                 if exchange.id in log.kept:
                     return service, log.kept[exchange.id]
-        raise _unknown(exchange)
+            service, known = self._recent.get(exchange.id, ("", None))
+        written = None if known is None else _written(known)
+        if written is None:
+            raise _unknown(exchange)
+        return service, written.exchange
 
     def timed(self, exchange: Exchange) -> tuple[str, "Call"]:
         """The service, and when the call was made; MeasurementError for one that this process did not record."""
@@ -125,9 +126,11 @@ class Traces:
             parity.terms[comparison.operation] = terms
             for exchange in sides:
                 log = self._logs.setdefault((service, exchange.transport), _Log())
-                parity.bytes += len(_written(exchange) or "")
-                if log.kept.setdefault(exchange.id, exchange) is exchange and log.left_out:
-                    log.left_out -= 1
+                if exchange.id not in log.kept:
+                    log.kept[exchange.id] = exchange
+                    log.left_out -= 1  # where it was counted when it came
+                written = _written(exchange)
+                parity.bytes += 0 if written is None else written.bytes
 
     def judged(self, service: str, latency: LatencyParity) -> None:
         """Keep what two one-sided tests came to."""
@@ -213,14 +216,37 @@ def _document(service: str, parity: _Parity) -> dict[str, Any]:
     }
 
 
-def _written(exchange: Exchange) -> str | None:
-    """The exchange as it will stand in a trace; None where it cannot: nested too deep, or no JSON at all."""
+class _Written(NamedTuple):
+    """An exchange as it stands in a trace, and how long it is there."""
+
+    exchange: Exchange
+    bytes: int
+
+
+def _written(exchange: Exchange) -> _Written | None:
+    """The exchange as it will stand in a trace; None where it cannot: nested too deep, or no JSON at all.
+
+    Half of a surrogate pair becomes its escape in plain characters, which any reader takes.
+    """
     if _depth(exchange.request.payload) > _DEPTH or (exchange.reply and _depth(exchange.reply.payload) > _DEPTH):
         return None
+    built = msgspec.to_builtins(exchange)
     try:
-        return json.dumps(msgspec.to_builtins(exchange), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(built, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return None
+    try:
+        return _Written(exchange, len(text.encode()))
+    except UnicodeEncodeError:
+        return _Written(msgspec.convert(_escaped(built), Exchange), len(text))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(one) for key, one in value.items()}
+    return [_escaped(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _depth(value: Any, level: int = 1) -> int:
@@ -229,17 +255,3 @@ def _depth(value: Any, level: int = 1) -> int:
         return level
     inner = value.values() if isinstance(value, dict) else value
     return max((_depth(one, level + 1) for one in inner if isinstance(one, dict | list)), default=level)
-
-
-def _plain(text: str) -> bool:
-    """Whether there is no half of a surrogate pair in it."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _repaired(text: str) -> bytes:
-    r"""Halves of surrogate pairs as the characters `\udc80` and the like, which any reader takes."""
-    return text.encode("utf-8", "backslashreplace").replace(b"\\ud", b"\\\\ud")

@@ -28,7 +28,13 @@ _KINDS: dict[int, FieldKind] = {
     _F.TYPE_BYTES: "bytes",
     _F.TYPE_ENUM: "enum",
 }
-_WELL_KNOWN: dict[str, FieldKind] = {"google.protobuf.Timestamp": "timestamp", "google.protobuf.Duration": "duration"}
+_WELL_KNOWN: dict[str, FieldKind] = {
+    "google.protobuf.Timestamp": "timestamp",
+    "google.protobuf.Duration": "duration",
+    "google.protobuf.Struct": "struct",
+    "google.protobuf.Value": "struct",
+    "google.protobuf.ListValue": "struct",
+}
 
 
 @cache

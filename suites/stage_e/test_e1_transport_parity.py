@@ -77,6 +77,7 @@ OPERATOR = (
     Ask("upload", "upload", upload("a.txt"), Code.OK),
     Ask("upload of nothing", "upload", upload("empty.bin", b""), Code.OK),
     Ask("upload to elsewhere", "upload", upload("../a.txt"), Code.INVALID_ARGUMENT),
+    Ask("status", "status", {}, Code.OK),
     Ask("upload without permission", "upload", upload("a.txt", operator="auditor"), Code.PERMISSION_DENIED, "auditor"),
 )
 MEMORY = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.errors import MeasurementError
@@ -161,6 +161,7 @@ UNBOUND = (
 )
 
 
+@settings(deadline=None, max_examples=80)
 @given(
     st.sampled_from(
         [

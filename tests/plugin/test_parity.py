@@ -132,3 +132,73 @@ def test_what_is_no_comparison_makes_the_criterion_invalid(lab, extra, said):
     ran = lab.run(SANDBOX)
     assert ran.verdicts == {"S1.handshakes": "invalid"}, ran.out
     assert said in ran.out
+
+
+OPERATED = """
+import pytest
+from pytest_spiral.model.exchange import Request
+
+@pytest.fixture
+def asked(spiral):
+    token = spiral.target.operator.ask("credential", operator="overseer")["token"]
+
+    def request(operation, **payload):
+        return Request(operation=operation, payload=payload, metadata={"authorization": f"Bearer {token}"}, deadline_s=20.0)
+
+    return request
+
+@pytest.mark.criterion("S1.reach")
+def test_latency(spiral, asked):
+    operator = spiral.target.operator
+    pairs = []
+    for number in range(40):
+        order = ("rest", "grpc") if number % 2 else ("grpc", "rest")
+        taken = {kind: operator.transport(kind).traced(asked("memory_query", query=f"q{number}")) for kind in order}
+        pairs.append((taken["rest"], taken["grpc"]))
+    judged = spiral.compare_latency(pairs, "memory_query", margin="9 s")
+    with spiral.measure("reach", unit="ms") as m:
+        m.value(judged.reach_ms)
+
+@pytest.mark.criterion("S1.once")
+def test_fallback(spiral, asked):
+    operator = spiral.target.operator
+    with spiral.measure("once") as m, operator.fallback() as transport:
+        for way in ("unavailable", "internal"):
+            operator.ask("grpc.fail", way=way)
+            reply = transport.exchange(asked("dispatch_command", operator="overseer", agent="crown", command=f"light {way}"))
+            operator.ask("grpc.heal")
+            done = [one for one in operator.ask("commands")["commands"] if one.get("command") == f"light {way}"]
+            m.check(len(done) == 1 and reply.metadata["abzu-fallback"] == "rest", f"{way}: done {len(done)} times")
+"""
+
+
+def test_latency_and_fallbacks_are_in_the_bundle_and_hold(lab):
+    lab.gates(
+        'reach\nlimit = "max(reach) <= 9 s"\nsamples = 1\nsubjects = ["operator"]',
+        'once\nlimit = "failures(once) <= 0"\nsamples = 2\nsubjects = ["operator"]',
+    )
+    lab.test(OPERATED)
+    ran = lab.run(SANDBOX)
+    assert ran.verdicts == {"S1.reach": "pass", "S1.once": "pass"}, ran.out
+    made = documents(ran.bundle, "operator")
+    (judged,) = made["rest_grpc_diff.json"]["latency"]
+    assert (judged["verdict"], len(judged["pairs"])) == ("pass", 40)
+    told = made["fallbacks.json"]
+    assert told["counter"] == {
+        "name": "operator_api_transport_fallback_total",
+        "transport": "grpc",
+        "by_operation": {"dispatch_command": 2},
+    }
+    assert [(one["event"], one["code"]) for one in told["events"]] == [
+        ("fallback-engaged", "unavailable"),
+        ("fallback-engaged", "internal"),
+    ]
+    for number, event in enumerate(told["events"]):
+        outer = made["fallback_trace.json"]["exchanges"][number]
+        assert (outer["id"], outer["reply"]["metadata"]["abzu-fallback"]) == (event["request"], "rest")
+        for transport in ("grpc", "rest"):
+            (own,) = [
+                one for one in made[f"{transport}_trace.json"]["exchanges"] if one["id"] == f"{outer['id']}-{transport}"
+            ]
+            assert bool(own["error"]) is (transport == "grpc")
+    assert ran.checked.report.checked(9).state == "held"

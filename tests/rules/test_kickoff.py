@@ -71,4 +71,4 @@ def test_with_nothing_to_expect_it_does_not_open(expected):
 
 def test_every_operation_that_both_transports_offer_is_expected():
     both = {name for name, row in OPERATIONS.items() if row.rest_path and row.grpc_method}
-    assert both - set().union(*EXPECTED.values()) == {"status"}  # over gRPC it is the health protocol
+    assert both == set().union(*EXPECTED.values())

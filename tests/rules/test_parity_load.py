@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.model.parity import Arm
@@ -62,6 +62,7 @@ def test_a_load_is_judged_again_from_its_own_times():
         judge_load_again(msgspec.structs.replace(made, quantile="most"))
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.none() | st.integers(0, 10**9), min_size=1, max_size=200))
 def test_whatever_was_measured_a_shifted_copy_of_it_never_passes(times):
     base = Arm(times=tuple(times), ways={"rest": len(times)})

@@ -1,7 +1,7 @@
 """`[tool.spiral.targets.NAME]`: read strictly, every mistake one sentence with line and remedy, values never quoted."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.errors import GatesFileError, TargetError, UseError
@@ -152,6 +152,7 @@ def test_values_of_credentials_are_known_as_secrets(tmp_path, monkeypatch):
 FIDELITIES = [str(one) for one in Fidelity]
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.text(max_size=40) | st.sampled_from(FIDELITIES))
 def test_whatever_stands_in_a_value_is_taken_or_refused_in_a_sentence(text):
     escaped = "".join(f"\\U{ord(one):08x}" for one in text if not 0xD800 <= ord(one) < 0xE000)

@@ -4,7 +4,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.errors import ExchangeError, UseError
@@ -97,6 +97,7 @@ def test_an_empty_trace_and_a_closed_one_answer_nothing():
         played.exchange(asked())
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.integers(0, 3), max_size=12))
 def test_a_recorded_session_plays_back_whole(numbers):
     exchanges = tuple(exchange(asked(n), good(at), at) for at, n in enumerate(numbers))

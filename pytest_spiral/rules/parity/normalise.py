@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from pytest_spiral.model.exchange import Code, Exchange, Reply
 from pytest_spiral.model.parity import Field, SideName, Terms
-from pytest_spiral.rules.parity.differences import text_of
+from pytest_spiral.rules.parity.differences import same, text_of
 from pytest_spiral.rules.parity.pointer import ABSENT, below, found, replaced
 from pytest_spiral.rules.statuses import code_of_grpc, code_of_http, grpc_of, http_of
 
@@ -37,6 +37,7 @@ CARRIED: Final = frozenset({
 })  # fmt: skip
 """Metadata that belongs to HTTP or to gRPC itself, and says nothing of the operation."""
 
+_LEAST_QUOTED = 8  # characters of an id that no other text has by chance
 _SENTENCES = ("detail", "message", "error")
 _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?(Z|z|[+-]\d{2}:\d{2})")
@@ -149,14 +150,7 @@ def _declared(side: SideName, view: dict[str, Any], terms: Terms, note: Note, *,
         if (here := found(view, pointer)) is not ABSENT:
             note("one-sided", pointer, here)
             view = replaced(view, pointer, ABSENT)
-    for rule, marker, sound, pointers in (
-        ("per-call-id", ID, _is_id, terms.ids),
-        ("per-call-instant", INSTANT, instant, terms.instants),
-    ):
-        for pointer in pointers:
-            if sound(here := found(view, pointer)):
-                note(rule, pointer, here)
-                view = replaced(view, pointer, marker)
+    view = _own(view, terms, note)
     for pointer, words in terms.words.items():
         here = found(view, pointer)
         if side == "rest" and isinstance(here, str) and here in words:
@@ -168,6 +162,33 @@ def _declared(side: SideName, view: dict[str, Any], terms: Terms, note: Note, *,
             note("order", pointer, [one if (own := found(one, below("", key))) is ABSENT else own for one in here])
             view = replaced(view, pointer, ordered)
     return view
+
+
+def _own(view: dict[str, Any], terms: Terms, note: Note) -> dict[str, Any]:
+    """The view without what is new in every call: instants, and ids wherever they stand."""
+    for pointer in terms.instants:
+        if instant(here := found(view, pointer)):
+            note("per-call-instant", pointer, here)
+            view = replaced(view, pointer, INSTANT)
+    for pointer in terms.ids:
+        if _is_id(here := found(view, pointer)):
+            note("per-call-id", pointer, here)
+            view = replaced(view, pointer, ID)
+            if len(here) >= _LEAST_QUOTED:
+                view["payload"] = _unquoted(view["payload"], here, "/payload", note)
+    return view
+
+
+def _unquoted(value: Any, own: str, pointer: str, note: Note) -> Any:
+    """The value with this side's own id replaced where it stands inside of another text, as in a path."""
+    if isinstance(value, str) and own in value:
+        note("per-call-id-quoted", pointer, value)
+        return value.replace(own, ID)
+    if isinstance(value, dict):
+        return {key: _unquoted(one, own, below(pointer, key), note) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_unquoted(one, own, below(pointer, at), note) for at, one in enumerate(value)]
+    return value
 
 
 def _is_id(value: Any) -> bool:
@@ -225,7 +246,7 @@ def _one(value: Any, field: Field, pointer: str, note: Note) -> Any:
     else:
         reader, rule = _READERS.get(field.kind, (lambda same: same, ""))
         made = reader(value)
-    if made is not value and text_of(made) != text_of(value):
+    if made is not value and not same(made, value):
         note(rule, pointer, value)
     return made
 
@@ -245,16 +266,16 @@ def _integer(value: Any) -> Any:
     return int(value) if whole else value
 
 
-def _loose(value: Any) -> Any:
-    """Any JSON, as protobuf's Struct carries it: its numbers are doubles, so that 7 comes back as 7.0."""
+def _struct(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _loose(one) for key, one in value.items()}
-    return [_loose(one) for one in value] if isinstance(value, list) else _integer(value)
+        return {key: _struct(one) for key, one in value.items()}
+    return [_struct(one) for one in value] if isinstance(value, list) else _double(value)
 
 
 def _double(value: Any) -> Any:
+    """A whole number as the double that is equal to it; one that no double equals stays, so that it is seen."""
     try:
-        return float(value) if type(value) is int else value
+        return float(value) if type(value) is int and float(value) == value else value
     except OverflowError:
         return value
 
@@ -296,7 +317,7 @@ _READERS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
     "long": (_long, "int64-text"),
     "integer": (_integer, "whole-number"),
     "double": (_double, "whole-number"),
-    "any": (_loose, "whole-number"),
+    "struct": (_struct, "whole-number"),
     "float": (_float, "float32"),
     "bytes": (_bytes, "bytes-base64"),
     "timestamp": (_timestamp, "timestamp"),

@@ -20,9 +20,14 @@ _HANDSHAKE: Final = Terms(
     orders={"/payload/accepted_contexts": "name"},
 )
 _HEARTBEAT: Final = Terms(instants=("/payload/received_at", "/payload/next_due"))
+# REST tells of every component; gRPC's health protocol has one word, and its servers echo no request id.
+_STATUS: Final = Terms(
+    only={
+        "rest": ("/payload/components", "/payload/errors", "/payload/memory", "/metadata/x-request-id"),
+        "grpc": ("/payload/status",),
+    },
+)
 _COMMAND: Final = Terms(ids=("/payload/command_id",))
-# The folder that each stored path begins with is the command's own id. Names are held against each other as effects.
-_UPLOAD: Final = Terms(ids=("/payload/command_id", *(f"/payload/stored/{at}" for at in range(64))))
 
 DECLARED: Final[Mapping[str, Terms]] = MappingProxyType(
     {
@@ -30,7 +35,8 @@ DECLARED: Final[Mapping[str, Terms]] = MappingProxyType(
         "handshake": _HANDSHAKE,
         "heartbeat": _HEARTBEAT,
         "dispatch_command": _COMMAND,
-        "upload": _UPLOAD,
+        "upload": _COMMAND,
+        "status": _STATUS,
     }
 )
 """Operation → terms, without the shape of its reply."""
