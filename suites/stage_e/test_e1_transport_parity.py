@@ -156,7 +156,6 @@ class Sides:
             "carried out": self._component.ask("commands", limit=0)["total"],
             "files": len(files),
             "bytes": sum(file["bytes"] for file in files),
-            "names": sum(len(file["path"].partition("/")[2]) for file in files),
         }
 
 
