@@ -4,9 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Tests that hear, time or kill real processes have the machine to themselves; all others share its cores.
+ALONE := tests/suites tests/sandbox tests/faults
+# No test takes a quarter of an hour. One that hangs is killed and shown, and does not eat the machine's time.
+CHECKED := $(BIN)/coverage run -m pytest --timeout=900 --timeout-method=thread
 
 .DEFAULT_GOAL := gate
-.PHONY: gate test faults lint check-python clean
+.PHONY: gate test faults fuzz lint check-python clean
 
 gate: $(READY) ## run a stage on the embedded sandbox, seal the bundle, say what it means
 	$(BIN)/pytest -m $(STAGE) --spiral-evidence
@@ -17,12 +21,16 @@ test: $(READY) ## linters, types, layers, then every test with branch coverage
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest tests
+	$(CHECKED) tests $(ALONE:%=--ignore=%) -n auto --maxprocesses=4 --dist=loadfile
+	$(CHECKED) $(ALONE)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 
 faults: $(READY) ## every point of the fault injections, and 100 random kills; needs strace for the former
 	FAULTS=1 KILLS=100 $(BIN)/pytest tests/faults
+
+fuzz: $(READY) ## every parser, guided by coverage, SECONDS each (default 20); needs atheris (pip install '.[fuzz]')
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(or $(SECONDS),20)
 
 check-python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

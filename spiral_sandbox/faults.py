@@ -53,7 +53,7 @@ def parse_faults(text: str) -> Mapping[str, FaultPlan]:
     """
     try:
         plans = msgspec.convert(tomllib.loads(text), _File).fault
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's and TOML's own are ValueErrors
         raise FaultFileError(f"faults.toml cannot be read: {error}.") from error
     known: dict[str, FaultPlan] = {}
     for plan in plans:

@@ -36,7 +36,7 @@ Plan format:=spiral-plan/1 rules?:=spiral-rules/1 gates:[Gate]; Gate id stage cr
 Bundle format:=spiral-bundle/1 run nonce opened:i mode?:=draft,release plan shard? attempt?:i target:Target scope:Scope profile:Profile argv:[s] options?:o ini?:o environment?:{s} packages?:{s} git?:o plugin?:{s} gates?:[o] require?:=conditional,go signer?:Signer~ ledger?:LedgerHead~; LedgerHead id seq:i digest; Signer keyid role:=spiral-job,spiral-recorder; Target name? fidelity?:L facts?:{v} faults?:[s] seed?:i; Scope stages?:[s] gates?:[s] narrowed?:[s]; Profile name facts:[Fact]; Fact name state:=present,absent,unknown kind:=hardware,environment evidence command value?:v~ unit?:s~
 Inventory format:=spiral-inventory/1 items?:[Item] errors?:[s]; Item id criteria?:[s] needs?:[s] selected?:t
 Line n:i prev wall:i mono:i kind body:o; start process nonce format:=spiral-journal/1; end status?:=finished,interrupted,crashed exit_status?:i workers?:{Worker}; Worker n:i digest ended:b; test id criteria?:[s] raised?:=,assertion,error,skip,xfail,limited,blocked,lost,crash,exit,timeout phase?:=,setup,call,teardown why? needs?:[s] duration_ns?:i next?; crash process test why; stopped why running?:[s]; recovered state:=incomplete,ended torn?:{i} left?:[s] left_count?:i; target-lost subject test why; attached path name media_type bytes:i sha256 test? criteria?:[s] cut?:i quarantined?:[s]
-measure-opened file name unit test criteria:[s] run? control? planned?:i clock?:=none,monotonic,virtual resolution_ns?:i; range file offset:i bytes:i count:i sha256; measure-closed file bytes:i count:i sha256 raised?; run-opened run test criteria:[s]; run-closed run outcome:=closed,abandoned; control-opened control of fault test; control-closed control test raised?
+measure-opened file name unit test criteria:[s] run? control? planned?:i clock?:=none,monotonic,virtual resolution_ns?:i; range file offset:i bytes:i count:i sha256; measure-closed file bytes:i count:i sha256 raised? transports?:[s]; run-opened run test criteria:[s]; run-closed run outcome:=closed,abandoned; control-opened control of fault test; control-closed control test raised?
 fact fact:Fact; subject subject when:=start,end identity version digest registered:L challenge?:Challenge~ control?; Challenge kind nonce answers:o
 Sample n:i value?:n~ ns?:i~ ok?:b~ failed?:s~ count?:i~ exposure?:n~ item?:s~ seen?:a why?:s~ warm?:b block?:i~ intended?:i~ sent?:i~ done?:i~
 Summary format:=spiral-summary/1 run plan rules target partial:b decision:D~ permission:i criteria:[Verdict] gates:[Decided] stages:[Stage] debts:[Debt] recovered? counts:{i} tests:{i} signed?:=none,job,recorder log?:=none,local,witnessed watermark?; Verdict id gate level:=blocker,advisory verdict:V original:V reason? sentence? cause?:=,environment,hardware requirement? fidelity? qualifiers?:[s] limits?:[LimitVerdict] tests?:[s] ran?:b runs?:[s] attempts?; LimitVerdict limit statistic verdict:V reason? sentence? value?:n~ lower?:n~ upper?:n~ bound?:n~ unit? samples?:i planned?:i~ warm_up?:i failed?:i margin?:n~ confidence? note? where? qualifiers?:[s] picture?:[n] runs?:[s]; Decided id title owner stage decision:D~ capped?:[s]; Stage id decision:D~ weakest?; Debt criterion requirement cause:=environment,hardware evidence owner due since:i
@@ -187,9 +187,9 @@ class Check:
     """One bundle under examination: `steps` has state and note of each step; `found` step, code, path → sentence."""
 
     def __init__(self, root, trust=None):
-        self.root, self.trust, self.found, self.files, self.read = os.path.realpath(root), trust, {}, {}, {}
+        self.root, self.trust, self.found, self.files = os.path.realpath(root), trust, {}, {}
         self.steps = {step: ["not-checked", ""] for step in range(1, 12)}
-        self.records, self.heads, self.measures, self.walls = {}, {}, {}, {}
+        self.records, self.heads, self.measures, self.walls, self.read = {}, {}, {}, {}, {"files": self.files}
         self.level, self.state, self.decision, self.partial, self.end = "E0", "", None, False, None
         parts = (self._documents, self._journals, self._present, self._digests, self._inventory, self._verdicts)
         for step in (*parts, self._attestation) if self._layout() else ():
@@ -342,8 +342,8 @@ class Check:
         main, path = self.heads.get("main", {"n": -1, "ended": False}), NAMES[5]
         early = "incomplete" if NAMES[3] in self.files else "abandoned"
         state = "never-opened" if main["n"] < 0 else "ended" if main["ended"] else early
-        unsigned = not self.read.get("Bundle", {}).get("signer") or NAMES[6] in self.files
-        self.state = state if path not in self.files else "sealed" if unsigned else "unattested"
+        done = NAMES[6] in self.files or self.records.get("recovered") or not self.read.get("Bundle", {}).get("signer")
+        self.state = state if path not in self.files else "sealed" if done else "unattested"
         code = self.state if self.state == "never-opened" else f"unsealed-{self.state}"
         self._expect("", "nothing can be decided on it", **{code: self.state == "sealed"})
         ended = NAMES[4] not in self.files or self.state not in ("abandoned", "incomplete")
@@ -417,7 +417,7 @@ class Check:
         start, manifest, said = (self.read.get(name) for name in ("Bundle", NAMES[5], "Summary"))
         self.steps[4][1] = "the bundle is not signed"
         if not (start and manifest and NAMES[6] in self.files):
-            unasked = self.trust is None or not start or not manifest or start["signer"]
+            unasked = self.trust is None or not start or not manifest or self.state != "sealed"
             return self._expect(NAMES[6], "a trust root was given", attestation_missing=unasked)
         with self._opened(NAMES[6]) as file:
             envelope = load(file.read(DOCUMENT + 1), "Envelope", own_form=True)

@@ -777,7 +777,8 @@ def judge(read, records, measures, end, walls):
     for name, (verdict, alone, _, why) in found.items() if evidence.of("recovered") else ():
         if verdict in ("pass", "inapplicable", "environment-limited"):  # nobody saw how such a run would have ended
             found[name] = ("not-run", alone, "recovered", why)
-    wrong, left = compare_verdicts(evidence, found, said, logged=bool(start.get("ledger")))
+    logged, together = bool(start.get("ledger")), any(path.startswith("earlier/") for path in read.get("files", ()))
+    wrong, left = compare_verdicts(evidence, found, said, logged=logged, together=together)
     taken = {one["id"]: (one["verdict"], one["original"]) for one in said["criteria"]}
     standing = {name: taken.get(name, found[name][:2]) if name in left else found[name][:2] for name in found}
     moved = {one["id"] for one in said["criteria"] if one["id"] in left and "bar moved" in one["qualifiers"]}
@@ -802,10 +803,11 @@ def judge(read, records, measures, end, walls):
     return steps, late + [("summary-mismatch", "summary.json", sentence) for sentence in wrong]
 
 
-def compare_verdicts(evidence, found, said, *, logged):
+def compare_verdicts(evidence, found, said, *, logged, together):
     """What of the summary's verdicts is not so, and what was not checked: criterion → why.
 
-    Other attempts in a ledger count for a release; a draft is judged alone, unless its ledger does not hold.
+    Other attempts in a ledger count for a release; a draft is judged alone, unless its ledger does not hold. Where the
+    bundle carries what earlier attempts measured (`together`), a plan that this one leaves open may be full with them.
     """
     wrong, left, ids = [], {}, [one["id"] for one in said["criteria"]]
     if ids != list(found):
@@ -820,6 +822,9 @@ def compare_verdicts(evidence, found, said, *, logged):
             left[one["id"]] = ", ".join(why) or told
             if others and bar and bar["consecutive"] > 1:
                 continue  # the row of all sessions takes the place of this one's
+            kinds = {limit["statistic"] for limit in bar["limits"]} if together and bar else set()
+            if others and kinds & {"rate", "quantile", "mean"} and verdict in ("inconclusive", "pass"):
+                continue  # the plan is judged on the samples of all attempts, which is not done here
             if claimed in WORST and verdict and WORST.index(claimed) <= WORST.index(verdict):
                 continue
         if (claimed, original) != (verdict, alone):

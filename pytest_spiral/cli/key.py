@@ -2,10 +2,15 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from pytest_spiral.cli.command import Answer, Command, plain
+from pytest_spiral.cli.ledgers import add_ledger, ledger_of
 from pytest_spiral.errors import UseError
 from pytest_spiral.model.attestation import ROLES
+
+if TYPE_CHECKING:
+    from pytest_spiral.ledger.store import Store
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +36,9 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     where = revoke.add_mutually_exclusive_group(required=True)
     where.add_argument("--superseded-at", type=int, metavar="N", help="keep what stands before ledger position N")
     where.add_argument("--compromised-since", type=int, metavar="N", help="void everything from ledger position N")
+    revoke.add_argument("--reason", default="", help="why, for the ledger")
+    add_ledger(revoke, default="reports/ledger.jsonl where it is there, else none is told")
+    revoke.add_argument("--force", action="store_true", help="write to the ledger even where locks are not proven")
 
 
 def _add_root(parser: argparse.ArgumentParser) -> None:
@@ -94,12 +102,30 @@ def _revoke(options: argparse.Namespace) -> Answer:
     from pytest_spiral.rules.trust import render_mark
     from pytest_spiral.run.grounds import extend_trust
 
-    word = "superseded" if options.superseded_at is not None else "compromised"
+    word: Literal["superseded", "compromised"] = "superseded" if options.superseded_at is not None else "compromised"
     position = options.superseded_at if options.superseded_at is not None else options.compromised_since
     if position < 0:
         raise UseError(f"{position} is no position of a ledger; positions count from 0.")
+    reason = _comment(options.reason)
+    ledger = _ledger(options)
     extend_trust(options.trust, render_mark(word, options.keyid, position), new=False)
-    return plain(f"{options.trust}: {options.keyid} is {word} from ledger position {position}")
+    told = [f"{options.trust}: {options.keyid} is {word} from ledger position {position}"]
+    if ledger is not None:
+        from pytest_spiral.model.entry import KeyRevoked
+
+        (entry,) = ledger.append(KeyRevoked(keyid=options.keyid, status=word, since=position, reason=reason))
+        told.append(f"{ledger.name}: entry {entry.seq} says the same")
+    return plain(*told)
+
+
+def _ledger(options: argparse.Namespace) -> "Store | None":
+    """The ledger to tell: the one named, which must be there, or the default one if it is."""
+    ledger = ledger_of(options.ledger, forced=options.force)
+    if next(iter(ledger.lines()), b""):
+        return ledger
+    if options.ledger:
+        raise UseError(f"there is no ledger at {ledger.name}, so nothing was revoked.")
+    return None
 
 
 def _comment(text: str) -> str:

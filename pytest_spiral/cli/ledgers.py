@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from pytest_spiral.model.entry import Entry
 
 
-def add_ledger(parser: argparse.ArgumentParser) -> None:
-    """Add the option that names a ledger."""
+def add_ledger(parser: argparse.ArgumentParser, default: str = "reports/ledger.jsonl") -> None:
+    """Add the option that names a ledger; `default` says what is taken without it."""
     parser.add_argument(
         "--ledger",
         metavar="WHERE",
         default="",
-        help="a file, git:refs/spiral/ledger, or git:REMOTE:refs/spiral/ledger (default: reports/ledger.jsonl)",
+        help=f"a file, git:refs/spiral/ledger, or git:REMOTE:refs/spiral/ledger (default: {default})",
     )
 
 

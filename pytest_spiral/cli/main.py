@@ -9,10 +9,12 @@ from pytest_spiral.cli import (
     bars,
     countersign,
     doctor,
+    history,
     init,
     judge,
     key,
     ledger,
+    manual,
     recover,
     selftest,
     show,
@@ -36,14 +38,14 @@ COMMANDS: tuple[Command, ...] = (
     recover.COMMAND,
     selftest.COMMAND,
     status.COMMAND,
+    history.COMMAND,
     bars.COMMAND,
     ledger.COMMAND,
     key.COMMAND,
+    manual.COMMAND,
 )
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
-_EPILOG = (
-    "Each command explains itself: spiral COMMAND --help. Exit status 2 is wrong use, 3 is evidence not to be trusted."
-)
+_EPILOG = "Each command explains itself: spiral COMMAND --help; all of them: spiral help --all. Exit status 2 is wrong use, 3 is evidence not to be trusted."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         command.add_arguments(own)
-        own.set_defaults(command=command)
+        own.set_defaults(command=command, parser=parser)
     return parser
 
 

@@ -1,6 +1,6 @@
 """A bundle as values: what judging looks at, read strictly, each byte once."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,11 +13,13 @@ from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.journals import Journals, Measure, check_ends, journal_paths, read_journals
 from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.reading import Reading
+from pytest_spiral.evidence.recorded import RecordedTests
 from pytest_spiral.evidence.registered import read_copy
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry
-from pytest_spiral.model.evidence import BundleStart, Evidence, Inventory, InventoryItem
+from pytest_spiral.model.evidence import BundleStart, EarlierAttempt, Evidence, Inventory, InventoryItem
 from pytest_spiral.model.gate import Plan
+from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.model.measurement import Measurement, Sample
 from pytest_spiral.model.record import (
     Attached,
@@ -37,7 +39,7 @@ from pytest_spiral.rules.canonical import digest, parse_canonical, parse_value
 from pytest_spiral.rules.chain import parse_line
 from pytest_spiral.rules.integrity import Limits, finding, shown
 from pytest_spiral.rules.inventory import parse_inventory
-from pytest_spiral.rules.paths import BUNDLE, INVENTORY, JOURNALS, LEDGER, PLAN
+from pytest_spiral.rules.paths import BUNDLE, EARLIER, INVENTORY, JOURNALS, LEDGER, MANIFEST, PLAN, SAMPLES
 
 _SHARED: Final = tuple(
     field.name
@@ -48,7 +50,6 @@ UNREAD: Final = (-1, "")
 """Stands for size and digest of a file that is larger than what is read."""
 
 _DONE: Final[dict[type[Value], str]] = {
-    Test: "tests",
     RunOpened: "runs_opened",
     RunClosed: "runs_closed",
     ControlOpened: "controls_opened",
@@ -67,10 +68,14 @@ class Gathering:
 
     def __init__(self) -> None:
         self._records: dict[str, list[Any]] = {name: [] for name in _DONE.values()}
+        self._tests = RecordedTests()
         self._samples: dict[str, list[Sample]] = {}
 
-    def take(self, process: str, record: Value) -> None:  # noqa: ARG002 - the order of calls says it
-        """Keep one record."""
+    def take(self, process: str, record: Value, name_of: Callable[[str], str] = str) -> None:  # noqa: ARG002 - the order of calls says it
+        """Keep one record. `name_of` gives the text that stands for a test's name, so that it is kept once."""
+        if isinstance(record, Test):
+            self._tests.add(record, name_of)
+            return
         name = _DONE.get(type(record))
         if name is not None:
             self._records[name].append(record.fact if isinstance(record, FactSeen) else record)
@@ -93,6 +98,7 @@ class Gathering:
             bundle=bundle,
             plan=plan,
             inventory=inventory,
+            tests=self._tests,
             measurements=tuple(map(self._measurement, journals.measures.values())),
             status=journals.end.status if journals.end is not None else "crashed",
             ledger=ledger,
@@ -108,6 +114,7 @@ class Gathering:
             closed=measure.closed is not None,
             count=measure.closed.count if measure.closed is not None else None,
             raised=measure.closed.raised if measure.closed is not None else "",
+            transports=measure.closed.transports if measure.closed is not None else (),
         )
 
 
@@ -139,7 +146,59 @@ def read_evidence(
         check_attached(reading, journals, {})
         with noted(refuse, LEDGER):
             ledger = read_copy(opened, present[LEDGER], limits) if LEDGER in present else ledger
-    return gathering.evidence(bundle, plan, inventory, journals, ledger)
+    evidence = gathering.evidence(bundle, plan, inventory, journals, ledger)
+    return msgspec.structs.replace(evidence, earlier=read_earlier(folder, present, limits))
+
+
+def read_earlier(folder: Path, present: Iterable[str], limits: Limits) -> tuple[EarlierAttempt, ...]:
+    """What a bundle carries of earlier attempts, each held against its own manifest; `present` are the bundle's files.
+
+    Raises UntrustedError `earlier-broken` for what is not exactly what that attempt had sealed.
+    """
+    parts = [path.split("/") for path in present if path.startswith(f"{EARLIER}/")]
+    found = []
+    for nonce in sorted({part[1] for part in parts}):
+        try:
+            found.append(_read_carried(folder / EARLIER / nonce, nonce, limits))
+        except (UntrustedError, UseError) as problem:
+            raise UntrustedError("earlier-broken", f"{EARLIER}/{nonce}: {problem}") from problem
+    return tuple(found)
+
+
+def _read_carried(folder: Path, nonce: str, limits: Limits) -> EarlierAttempt:
+    gathering = Gathering()
+    with Folder(folder) as opened:
+        present = _present(opened, limits)
+        manifest = opened.read(MANIFEST, limits.json)
+        sealed = {one.path: one for one in parse_canonical(manifest, Manifest, most=limits.json).files}
+        _check_carried(opened, present, sealed)
+        bundle, data, plan = _documents(opened, limits)
+        if bundle.nonce != nonce:
+            raise UntrustedError("journal-foreign", "it is another run than its folder says.")
+        inventory = read_inventory(opened, limits)
+        reading = Reading(opened, present, limits, refuse)
+        journals = read_journals(reading, data, nonce, gathering.take)
+        check_ends(journals, refuse)
+        not_here = sealed.keys() - present.keys()
+        left = [one.opened for file, one in journals.measures.items() if f"{SAMPLES}/{file}" in not_here]
+        for one in left:
+            del journals.measures[one.file]
+        read_samples(reading, journals, gathering.take_samples)
+    return EarlierAttempt(
+        nonce=nonce,
+        bundle=digest(data),
+        manifest=digest(manifest),
+        evidence=gathering.evidence(bundle, plan, inventory, journals),
+        left=tuple(sorted({name for one in left for name in one.criteria if not one.control})),
+    )
+
+
+def _check_carried(folder: Folder, present: Iterable[str], sealed: Mapping[str, ManifestFile]) -> None:
+    """Hold each file that is carried against the attempt's own manifest; the others are not here."""
+    for path in present:
+        known = sealed.get(path)
+        if path != MANIFEST and (known is None or folder.digest(path) != (known.bytes, known.sha256)):
+            raise UntrustedError("digest-mismatch", f"{path} is not the file that was sealed.")
 
 
 def read_bundle(folder: Folder, limits: Limits) -> tuple[BundleStart, bytes]:

@@ -73,8 +73,10 @@ class SampleFile:
             self._bind_if_due(len(line))
             self._file.append(line)
 
-    def close(self, raised: str = "") -> None:
+    def close(self, raised: str = "", transports: tuple[str, ...] = ()) -> None:
         """Bind what is left and record that the measurement ended; `raised` names what left its block.
+
+        `transports` are those that the target was called over meanwhile.
 
         Raises EvidenceError. A second call does nothing.
         """
@@ -82,21 +84,23 @@ class SampleFile:
             return
         with self._lock:
             try:
-                self._finish(raised)
+                self._finish(raised, transports)
             except EvidenceError:
                 raise
             except BaseException:  # Ctrl-C or a timeout inside: the measurement is closed all the same
-                self._finish(raised)
+                self._finish(raised, transports)
                 raise
             finally:
                 self._file.release()
 
-    def _finish(self, raised: str) -> None:
+    def _finish(self, raised: str, transports: tuple[str, ...]) -> None:
         self._settled_lines()
         self._bind()
         size, count, state = self._bound
         sha256 = f"sha256:{state.hexdigest()}"
-        self._journal.append(MeasureClosed(file=self._name, bytes=size, count=count, sha256=sha256, raised=raised))
+        self._journal.append(
+            MeasureClosed(file=self._name, bytes=size, count=count, sha256=sha256, raised=raised, transports=transports)
+        )
 
     def _settled_lines(self) -> int:
         position = self._file.position

@@ -6,7 +6,7 @@ from typing import Literal
 from pytest_spiral.errors import UntrustedError
 from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.read import read_bundle
-from pytest_spiral.model.record import End
+from pytest_spiral.model.record import End, Recovered
 from pytest_spiral.rules.chain import parse_line
 from pytest_spiral.rules.integrity import Limits
 from pytest_spiral.rules.paths import ATTESTATION, INVENTORY, JOURNALS, MAIN_JOURNAL, MANIFEST
@@ -29,7 +29,8 @@ def classify(folder: Path, limits: Limits | None = None) -> State:
 def state_of(folder: Folder, limits: Limits) -> State:
     """As `classify`, for an opened folder."""
     if folder.has(MANIFEST):
-        return "unattested" if not folder.has(ATTESTATION) and _names_signer(folder, limits) else "sealed"
+        unsigned = not folder.has(ATTESTATION) and _names_signer(folder, limits)
+        return "unattested" if unsigned and not _was_recovered(folder, limits) else "sealed"
     last = _last_line(folder, MAIN_JOURNAL, limits)
     if not last:
         return "never-opened"
@@ -45,6 +46,15 @@ def _names_signer(folder: Folder, limits: Limits) -> bool:
         return read_bundle(folder, limits)[0].signer is not None
     except UntrustedError:
         return False  # step 1 or 2 tells what is wrong with bundle.json
+
+
+def _was_recovered(folder: Folder, limits: Limits) -> bool:
+    """Whether a recovery ended the main journal: such a run is never signed, whoever it says was to sign it."""
+    try:
+        lines = (raw for raw, _ in folder.lines(MAIN_JOURNAL, limits.journal_line) if b'"recovered"' in raw)
+        return any(isinstance(parse_line(raw, limits.depth)[1], Recovered) for raw in lines)
+    except UntrustedError:
+        return False  # step 5 tells what is wrong with the journal
 
 
 def _last_line(folder: Folder, path: str, limits: Limits) -> bytes:

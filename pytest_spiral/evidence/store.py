@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import mmap
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -120,6 +121,17 @@ def write_stream(path: Path, source: BinaryIO, most: int) -> Stored:
             kept += len(part)
             cut += len(block) - len(part)
     return Stored(kept, f"sha256:{state.hexdigest()}", cut)
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[bytes | mmap.mmap]:
+    """A file's bytes, to look through without reading them all into memory. Raises OSError."""
+    with path.open("rb") as file:
+        if os.fstat(file.fileno()).st_size == 0:  # cannot be mapped
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
 
 
 def make_folder(path: Path) -> None:

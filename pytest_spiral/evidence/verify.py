@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from pytest_spiral.errors import UntrustedError
 from pytest_spiral.evidence.census import Census
 from pytest_spiral.evidence.findings import Findings, noted
@@ -16,6 +18,7 @@ from pytest_spiral.evidence.read import (
     check_plan,
     inventory_parts,
     read_bundle,
+    read_earlier,
     read_plan,
 )
 from pytest_spiral.evidence.reading import Reading
@@ -24,7 +27,7 @@ from pytest_spiral.evidence.report import Report, StepState
 from pytest_spiral.evidence.state import State, state_of
 from pytest_spiral.model import entry as ledger_entry
 from pytest_spiral.model.base import Value
-from pytest_spiral.model.evidence import BundleStart, Evidence, Inventory, InventoryItem
+from pytest_spiral.model.evidence import BundleStart, EarlierAttempt, Evidence, Inventory, InventoryItem
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.manifest import Manifest, ManifestFile
@@ -34,6 +37,7 @@ from pytest_spiral.rules.integrity import REASONS, Limits, finding, shown
 from pytest_spiral.rules.paths import (
     ATTESTATION,
     BUNDLE,
+    EARLIER,
     INVENTORY,
     LEDGER,
     MAIN_JOURNAL,
@@ -72,7 +76,7 @@ def examine(folder: Path, limits: Limits | None = None, *, gather: bool = True) 
     The evidence is None where anything is untrusted, where the run has no end, or with `gather` false.
     """
     with Folder(folder) as opened:
-        work = _Examination(opened, limits or Limits(), gather=gather)
+        work = _Examination(opened, folder, limits or Limits(), gather=gather)
         # 1 layout
         if work.layout():
             # 2 strict parsing
@@ -89,8 +93,9 @@ def examine(folder: Path, limits: Limits | None = None, *, gather: bool = True) 
 class _Examination:
     """One bundle under examination: what each step learns, the next ones use."""
 
-    def __init__(self, folder: Folder, limits: Limits, *, gather: bool) -> None:
+    def __init__(self, folder: Folder, root: Path, limits: Limits, *, gather: bool) -> None:
         self.folder = folder
+        self.root = root
         self.limits = limits
         self.note = Findings()
         self.state = state_of(folder, limits)
@@ -103,6 +108,7 @@ class _Examination:
         self.plan_digest = ""
         self.errors: tuple[str, ...] | None = None
         self.ledger: tuple[ledger_entry.Entry, ...] | None = None
+        self.earlier: tuple[EarlierAttempt, ...] = ()
         self.items: list[InventoryItem] = []
         self.census = Census(self.note)
         self.gathering = Gathering() if gather else None
@@ -206,6 +212,9 @@ class _Examination:
             with noted(self.note, LEDGER):
                 self.ledger = read_copy(self.folder, self.files[LEDGER], self.limits)
             self.states[11] = ("not-checked", "")  # whether the copy holds is told here, what it says of the run is not
+        if self.gathering is not None:
+            with noted(self.note, EARLIER):
+                self.earlier = read_earlier(self.root, self.files, self.limits)
         self.states[2] = ("held", "")
 
     def _read_inventory(self) -> None:
@@ -272,7 +281,7 @@ class _Examination:
     def _take(self, process: str, record: Value) -> None:
         self.census.take(process, record)
         if self.gathering is not None:
-            self.gathering.take(process, record)
+            self.gathering.take(process, record, self.census.name_of)
 
     def _take_samples(self, measure: Measure, samples: list[Sample]) -> None:
         self.samples += len(samples)
@@ -320,4 +329,5 @@ class _Examination:
         if self.start is None or self.plan is None or self.errors is None or self.read.end is None:
             return None
         inventory = Inventory(items=tuple(self.items), errors=self.errors)
-        return self.gathering.evidence(self.start[0], self.plan, inventory, self.read, self.ledger)
+        evidence = self.gathering.evidence(self.start[0], self.plan, inventory, self.read, self.ledger)
+        return msgspec.structs.replace(evidence, earlier=self.earlier)

@@ -9,7 +9,11 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class Value(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A frozen, slotted value; unknown fields are refused when it is read from JSON."""
+    """A frozen, slotted value; unknown fields are refused when it is read from JSON.
+
+    Values of which a run has very many add `gc=False`: the collector then need not go through them, and none can be
+    part of a cycle.
+    """
 
 
 def digest_of(hexadecimal: str) -> str:

@@ -91,10 +91,16 @@ class AttemptSealed(Value, frozen=True, kw_only=True):
 
 
 class AttemptRecovered(Value, frozen=True, kw_only=True):
-    """What a killed run left was sealed as a sibling; `manifest` is that of the sibling."""
+    """What a killed run left was sealed as a sibling; `manifest` is that of the sibling.
+
+    It is None where the run was killed before any test could begin: then there is nothing to judge. `runs` and
+    `subjects` are as in `sealed`, by what was recovered; they permit nothing, and a failure among them stands.
+    """
 
     nonce: str
-    manifest: Digest
+    manifest: Digest | None = None
+    runs: dict[str, tuple[Word, ...]] = {}
+    subjects: dict[str, str] = {}
     draft: bool = False
 
 

@@ -1,5 +1,6 @@
 """A run's evidence as values: what the bundle says, read and not yet judged."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 from pytest_spiral.model.attestation import Signer
@@ -78,7 +79,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     ledger: LedgerHead | None = None
 
 
-class InventoryItem(Value, frozen=True, kw_only=True):
+class InventoryItem(Value, frozen=True, kw_only=True, gc=False):
     """A collected test: the criteria it claims, needs stated by its markers, and whether it was selected."""
 
     id: str
@@ -99,12 +100,13 @@ class Evidence(Value, frozen=True, kw_only=True):
     """All that judging may look at. Order within each tuple: process by process, then as it was written.
 
     `ledger` has the entries of the ledger that the run was registered in, from the first; None where there is none.
+    `earlier` are attempts before this one whose samples it carries.
     """
 
     bundle: BundleStart
     plan: Plan
     inventory: Inventory
-    tests: tuple[Test, ...] = ()
+    tests: Sequence[Test] = ()
     measurements: tuple[Measurement, ...] = ()
     runs_opened: tuple[RunOpened, ...] = ()
     runs_closed: tuple[RunClosed, ...] = ()
@@ -119,3 +121,18 @@ class Evidence(Value, frozen=True, kw_only=True):
     recovered: Recovered | None = None
     status: Literal["finished", "interrupted", "crashed"] = "finished"
     ledger: tuple[Entry, ...] | None = None
+    earlier: tuple["EarlierAttempt", ...] = ()
+
+
+class EarlierAttempt(Value, frozen=True, kw_only=True):
+    """What a bundle carries of an earlier attempt, so that both fill one plan: exactly what that attempt had sealed.
+
+    `bundle` and `manifest` are the digests of its `bundle.json` and `manifest.json`. Measurements whose samples are not
+    carried are left out of its evidence; `left` are the criteria that they were for.
+    """
+
+    nonce: str
+    bundle: str
+    manifest: str
+    evidence: Evidence
+    left: tuple[str, ...] = ()

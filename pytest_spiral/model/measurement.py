@@ -8,7 +8,7 @@ import msgspec
 from pytest_spiral.model.base import Value
 
 
-class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """One raw sample: a line of a sample file.
 
     `n` counts from 0 within the measurement. Exactly one of these says what was seen:
@@ -51,7 +51,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Measurement(Value, frozen=True, kw_only=True):
     """A measurement as it is judged: where it was taken, and all its samples in order.
 
-    `count` is how many samples its closing record told of; None where it was never closed.
+    `count` is how many samples its closing record told of; None where it was never closed. `transports` are those
+    over which the target was called meanwhile.
     """
 
     file: str
@@ -68,3 +69,4 @@ class Measurement(Value, frozen=True, kw_only=True):
     closed: bool = True
     count: int | None = None
     raised: str = ""
+    transports: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from pytest_spiral.model.profile import Fact
 Raised = Literal["", "assertion", "error", "skip", "xfail", "limited", "blocked", "lost", "crash", "exit", "timeout"]
 
 
-class Line(Value, frozen=True, kw_only=True):
+class Line(Value, frozen=True, kw_only=True, gc=False):
     """A journal line as it stands; `body` is still undecoded JSON."""
 
     n: int
@@ -50,7 +50,7 @@ class JournalHead(Value, frozen=True, kw_only=True):
     ended: bool
 
 
-class Test(Value, frozen=True, kw_only=True):
+class Test(Value, frozen=True, kw_only=True, gc=False):
     """A test has run, or was kept from running.
 
     `raised` says what ended it (empty: nothing did), `phase` where. `next` is the test that this process starts
@@ -97,13 +97,17 @@ class Range(Value, frozen=True, kw_only=True):
 
 
 class MeasureClosed(Value, frozen=True, kw_only=True):
-    """A measurement ended. `raised` is empty, or says that an exception left its block."""
+    """A measurement ended. `raised` is empty, or says that an exception left its block.
+
+    `transports` names those over which the target was called while it was open, as they were seen, sorted.
+    """
 
     file: str
     bytes: int
     count: int
     sha256: str
     raised: str = ""
+    transports: tuple[str, ...] = ()
 
 
 class RunOpened(Value, frozen=True, kw_only=True):

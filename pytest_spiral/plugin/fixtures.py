@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_spiral.run.target import Target
     from pytest_spiral.transports.base import Transport
 
-_ATTACHMENT_LIMIT = 2**30
 _MEDIA_TYPES = {
     ".json": "application/json",
     ".jsonl": "application/x-ndjson",
@@ -72,14 +71,11 @@ class Spiral:
             yield target
 
     def attach(self, source: Path | bytes | str, name: str = "", media_type: str = "") -> None:
-        """Keep a file (a path) or a content (bytes, text) in the bundle under a clean name; at most 1 GiB."""
+        """Keep a file (a path) or a content (bytes, text) in the bundle under a clean name.
+
+        Of more than 1 GiB the first 1 GiB is kept, and how much was left out is recorded.
+        """
         shown = name or (source.name if isinstance(source, Path) else "attachment.txt")
-        if isinstance(source, Path):
-            if source.stat().st_size > _ATTACHMENT_LIMIT:
-                raise ValueError(f"{shown} is larger than 1 GiB")
-            data = source.read_bytes()
-        else:
-            data = source if isinstance(source, bytes) else source.encode()
         writer = self._process.writer
         if writer is None:
             return
@@ -89,7 +85,7 @@ class Spiral:
         path = f"attachments/{clean_segment(f'{writer.process}-{writer.number()}-{shown}')}"
         writer.attach(
             path,
-            data,
+            source.encode() if isinstance(source, str) else source,
             name=shown,
             media_type=media_type or _MEDIA_TYPES.get(suffix, "application/octet-stream"),
             test=self._recorder.test,
@@ -212,6 +208,7 @@ def spiral(request: pytest.FixtureRequest) -> Spiral:
         keeper=process.keeper,
         process=process.name,
         number=process.number,
+        calls=process.calls,
     )
     return Spiral(process, recorder)
 

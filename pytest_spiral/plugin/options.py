@@ -134,6 +134,7 @@ class Options:
             "gates": list(self.gates),
             "faults": list(self.faults),
             "release": self.release,
+            "ledger": self.ledger,
             "items": self.items,
             "seed": self.seed,
         }

@@ -88,6 +88,10 @@ class Process:
             )
         return self._rig
 
+    def calls(self) -> dict[str, int]:
+        """How many calls the target got so far, by transport; does not start it."""
+        return self._rig.traces.calls() if self._rig is not None else {}
+
     def _keep_log(self, name: str, path: Path) -> None:
         if self.writer is not None:
             self.writer.keep_log(name, path)

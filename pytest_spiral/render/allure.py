@@ -113,18 +113,18 @@ def criterion_result(
     """Make the result of a criterion: times in milliseconds since 1970, from the evidence.
 
     Equal runs give equal bytes: the uuid follows from the run's nonce and the criterion's id. The history id
-    follows from criterion, target and profile, so that a trend never mixes machines.
+    follows from criterion, target, profile and transport, so that a trend never mixes machines.
     """
     identity = _uuid(page, verdict.id)
     pictures, attached = _attachments(verdict, page)
     result = {
         "uuid": identity,
-        "historyId": _digest(verdict.id, page.judgement.target, page.start.profile.name),
+        "historyId": _digest(verdict.id, page.judgement.target, page.start.profile.name, transport),
         "testCaseId": _digest(verdict.id),
         "name": allure(": ".join(part for part in (verdict.id, page.found.criterion(verdict.id).promise) if part)),
         "fullName": allure(verdict.id),
         "titlePath": [page.epic(page.gate(verdict.gate).stage), _feature(page.gate(verdict.gate))],
-        "status": STATUSES[verdict.verdict],
+        "status": _status(verdict),
         "statusDetails": _details(verdict, page.judgement.target),
         "stage": "finished",
         "start": start_ms,
@@ -254,6 +254,12 @@ def _cells(limit: LimitVerdict) -> tuple[str, ...]:
         "; ".join(part for part in beside if part),
     )
     return tuple(allure(cell) for cell in cells)
+
+
+def _status(verdict: CriterionVerdict) -> str:
+    """What Allure calls the verdict; an advisory criterion that was left open blocks nothing, so it is not red."""
+    left_open = verdict.verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
+    return "skipped" if left_open and verdict.level == "advisory" else STATUSES[verdict.verdict]
 
 
 def _category_word(verdict: CriterionVerdict) -> str:

@@ -10,8 +10,8 @@ from pytest_spiral.render.escape import visible
 CATEGORIES: Final = (
     ("Limit not met", ("failed",), "fail"),
     ("Invalid evidence", ("broken",), "invalid"),
-    ("Inconclusive", ("failed",), "inconclusive"),
-    ("Not run", ("failed",), "not-run"),
+    ("Inconclusive", ("failed", "skipped"), "inconclusive"),
+    ("Not run", ("failed", "skipped"), "not-run"),
     ("Hardware required", ("skipped",), "hardware-required"),
     ("Environment-limited", ("skipped",), "environment-limited"),
     ("Inapplicable", ("skipped",), "inapplicable"),

@@ -67,7 +67,7 @@ def html(text: str) -> str:
 
 
 def xml(text: str) -> str:
-    """Make a text safe as content or as a quoted attribute of XML 1.0: of a picture, of a JUnit file.
+    """Make a text safe as content or as a quoted attribute of XML 1.0: of a picture. JUnit files are pytest's own.
 
     What XML cannot carry at all (NUL, lone surrogates) is written out, and no text can end a section: `>` is an entity.
     """

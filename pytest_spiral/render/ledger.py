@@ -13,7 +13,7 @@ from pytest_spiral.model.entry import (
 )
 from pytest_spiral.render.figures import counted
 from pytest_spiral.render.layout import Line, Piece, row, rule
-from pytest_spiral.rules.attempts import Attempt, tally_words
+from pytest_spiral.rules.attempts import Attempt, tell_attempts, tell_drafts
 from pytest_spiral.rules.bar import Move
 
 _COURSE_STYLE: Final = {"loosened": "red bold", "changed": "yellow", "tightened": "green"}
@@ -76,12 +76,8 @@ def render_moves(moves: Sequence[Move], criteria: int, new: int, width: int) -> 
 
 def _tally(name: str, attempts: Sequence[Attempt]) -> Piece:
     counting = [one for one in attempts if not one.opened.draft]
-    drafts = len(attempts) - len(counting)
-    beside = f"; {counted(drafts, 'draft', 'drafts')} beside" if drafts else ""
-    if not counting:
-        return Piece(f"attempts 0{beside}", "yellow")
-    told = tally_words(one.word(name) for one in counting)
-    return Piece(f"attempts {len(counting)} of {len(counting)}: {told}{beside}")
+    told = tell_attempts([one.word(name) for one in counting])
+    return Piece(f"{told}{tell_drafts(len(attempts) - len(counting))}", "" if counting else "yellow")
 
 
 def _moment(wall: int) -> str:

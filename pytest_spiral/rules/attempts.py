@@ -6,7 +6,7 @@ runs of all sessions.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -50,19 +50,29 @@ class Attempt(Value, frozen=True, kw_only=True):
     wall: int
     collected: bool = False
     sealed: AttemptSealed | None = None
-    recovered: bool = False
+    recovered: AttemptRecovered | None = None
     abandoned: bool = False
 
     def runs(self, criterion: str) -> tuple[Word, ...]:
-        """How each run of this session came out for a criterion; one broken run where it came to no end."""
+        """How each run of this session came out for a criterion; one broken run where it came to no end.
+
+        What was recovered of a killed run can only have failed.
+        """
         if self.sealed is None:
-            return ("broken",)
+            told = self.recovered.runs.get(criterion, ()) if self.recovered is not None else ()
+            return ("fail",) if "fail" in told else ("broken",)
         return self.sealed.runs.get(criterion) or ("not-run",)
+
+    @property
+    def subjects(self) -> Mapping[str, str] | None:
+        """The digests that were observed; None where nothing tells of them."""
+        told = self.sealed if self.sealed is not None else self.recovered
+        return None if told is None else told.subjects
 
     def word(self, criterion: str) -> str:
         """The attempt as one word: its worst run, or how it was left."""
         if self.sealed is None:
-            return "recovered" if self.recovered else "abandoned" if self.abandoned else "open"
+            return "recovered" if self.recovered is not None else "abandoned" if self.abandoned else "open"
         return worst_run(self.runs(criterion))
 
 
@@ -81,7 +91,7 @@ def attempts_of(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
     """
     opened: dict[str, Entry] = {}
     collected: set[str] = set()
-    recovered: set[str] = set()
+    recovered: dict[str, AttemptRecovered] = {}
     sealed: dict[str, AttemptSealed] = {}
     now = 0
     for entry in entries:
@@ -94,7 +104,7 @@ def attempts_of(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
         elif isinstance(record, AttemptSealed):
             sealed.setdefault(record.nonce, record)
         elif isinstance(record, AttemptRecovered):
-            recovered.add(record.nonce)
+            recovered.setdefault(record.nonce, record)
     return tuple(
         Attempt(
             opened=entry.record,
@@ -102,7 +112,7 @@ def attempts_of(entries: Iterable[Entry]) -> tuple[Attempt, ...]:
             wall=entry.wall,
             collected=nonce in collected,
             sealed=sealed.get(nonce),
-            recovered=nonce in recovered,
+            recovered=recovered.get(nonce),
             abandoned=nonce not in sealed and entry.record.deadline < now,
         )
         for nonce, entry in opened.items()
@@ -115,12 +125,25 @@ def tally_words(words: Iterable[str]) -> str:
     return ", ".join(f"{counted[word]} {told}" for word, told in _TOLD.items() if counted[word])
 
 
+def tell_attempts(words: Sequence[str], *, number: int | None = None) -> str:
+    """`attempts 3 of 3: 1 passed, 2 failed`; `number` is which of them is meant, the last one unless it is said."""
+    if not words:
+        return "attempts 0"
+    return f"attempts {len(words) if number is None else number} of {len(words)}: {tally_words(words)}"
+
+
+def tell_drafts(drafts: int) -> str:
+    """`; 2 drafts beside`; empty for none."""
+    return f"; {drafts} draft{'s' if drafts > 1 else ''} beside" if drafts else ""
+
+
 class Campaign(Value, frozen=True, kw_only=True):
     """The attempts of one criterion beside this run's: on this target, in the ledger's order.
 
     `number` of `total` attempts is this run's. `before` and `after` are the runs by the same bar on the same subject,
     and those that came to no end, whatever their subject. `rows` counts all runs by this bar, `words` how the other
-    attempts came out; `moved`: an attempt by another bar, on the same subject, was not passed.
+    attempts came out; `moved`: an attempt by another bar, on the same subject, was not passed. `here` are attempts on
+    this run's subject, itself among them.
     """
 
     number: int
@@ -131,11 +154,15 @@ class Campaign(Value, frozen=True, kw_only=True):
     words: tuple[str, ...] = ()
     drafts: int = 0
     moved: bool = False
+    here: int = 1
 
     def sentence(self, own: str) -> str:
-        """`attempts 3 of 3: 1 passed, 2 failed`; `own` is this run's word."""
-        drafts = f"; {self.drafts} draft{'s' if self.drafts > 1 else ''} beside" if self.drafts else ""
-        return f"attempts {self.number} of {self.total}: {tally_words([*self.words, own])}{drafts}"
+        """`attempts 3 of 3: 1 passed, 2 failed; 1 on this subject`; `own` is this run's word.
+
+        Subjects are told apart where there are several, so that a changed byte does not reset the count silently.
+        """
+        here = f"; {self.here} on this subject" if self.here < self.total else ""
+        return f"{tell_attempts([*self.words, own], number=self.number)}{here}{tell_drafts(self.drafts)}"
 
 
 def campaign_of(
@@ -153,38 +180,51 @@ def campaign_of(
     others = [(at < place, one) for at, one in enumerate(counted) if at != place]
     bar = own.criteria[name]
     by_bar = [(before, one) for before, one in others if one.opened.criteria[name] == bar]
-    same = [pair for pair in by_bar if pair[1].sealed is None or _same_subject(criterion, pair[1], own, observed)]
+    same = [(before, words) for before, one in by_bar for words in _alike(criterion, one, own, observed)]
     return Campaign(
         number=place + 1,
         total=len(counted),
-        before=tuple(run for before, one in same if before for run in one.runs(name)),
-        after=tuple(run for before, one in same if not before for run in one.runs(name)),
+        before=tuple(run for before, words in same if before for run in words),
+        after=tuple(run for before, words in same if not before for run in words),
         rows=sum(len(one.runs(name)) for _, one in by_bar),
         words=tuple(one.word(name) for _, one in others),
         drafts=drafts,
+        here=1 + sum(same_subject(criterion, one, own, observed) for _, one in others),
         moved=any(
             one.opened.criteria[name] != bar
             and one.word(name) != Verdict.PASS
             and one.sealed is not None
-            and _same_subject(criterion, one, own, observed)
+            and same_subject(criterion, one, own, observed)
             for _, one in others
         ),
     )
 
 
-def _same_subject(criterion: Criterion, one: Attempt, own: AttemptOpened, observed: Mapping[str, str]) -> bool:
+def _alike(
+    criterion: Criterion, one: Attempt, own: AttemptOpened, observed: Mapping[str, str]
+) -> Iterator[tuple[Word, ...]]:
+    """The runs of an attempt on the same subject; one that came to no end is a broken run whatever it was about."""
+    if same_subject(criterion, one, own, observed):
+        yield one.runs(criterion.id)
+    elif one.sealed is None:
+        yield ("broken",)
+
+
+def same_subject(criterion: Criterion, one: Attempt, own: AttemptOpened, observed: Mapping[str, str]) -> bool:
     """Whether two runs were about the same bytes: those of the criterion's subjects, else what was known when opened."""
     mine = {name: observed[name] for name in criterion.subjects if name in observed}
-    if not mine or one.sealed is None:
+    seen = one.subjects
+    if not mine or seen is None:
         return one.opened.subjects == own.subjects
-    return mine == {name: one.sealed.subjects[name] for name in criterion.subjects if name in one.sealed.subjects}
+    return mine == {name: seen[name] for name in criterion.subjects if name in seen}
 
 
-def stand(criterion: Criterion, own: Word, campaign: Campaign) -> Standing | None:
+def stand(criterion: Criterion, own: Word, campaign: Campaign, *, pooled: bool = False) -> Standing | None:
     """What other attempts leave of a criterion's own result; None where they change nothing.
 
-    A failed or invalid attempt stands for its subject. A plan that was judged once without deciding is spent. A later
-    attempt takes a pass away. Never better than the own result. Rows of runs are `stand_in_row`'s.
+    A failed or invalid attempt stands for its subject. A plan that was judged once without deciding is spent, unless
+    the result is `pooled` already: then it knows how full the plan was. A later attempt takes a pass away. Never
+    better than the own result. Rows of runs are `stand_in_row`'s.
     """
     worst = min((word for word in campaign.before if word in _STANDS), key=_rank, default=None)
     if worst is not None and _rank(worst) < _rank(own):
@@ -192,7 +232,11 @@ def stand(criterion: Criterion, own: Word, campaign: Campaign) -> Standing | Non
         return Standing(Verdict(worst), Reason.WORST_ATTEMPT, f"an earlier attempt on the same subject {told}")
     if own != "pass":
         return None
-    if Verdict.INCONCLUSIVE in campaign.before and any(one.statistic in PLANNED for one in criterion.limits):
+    if (
+        not pooled
+        and Verdict.INCONCLUSIVE in campaign.before
+        and any(one.statistic in PLANNED for one in criterion.limits)
+    ):
         spent = "an earlier attempt has judged the plan for this subject, and has not decided"
         return Standing(Verdict.INCONCLUSIVE, Reason.PLAN_SPENT, spent)
     if any(word in _STANDS for word in campaign.after):

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections import Counter
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -112,13 +113,19 @@ def parse_canonical(data: bytes, kind: type[_Struct], *, most: int = _LIMITS.jso
 
 def convert(built: object, kind: type[_Struct]) -> _Struct:
     """Make a typed value of parsed JSON; raises UntrustedError with `format-unknown` or `field-wrong`."""
-    known = next((field.default for field in msgspec.structs.fields(kind) if field.name == "format"), None)
+    known = _format_of(kind)
     if known is not None and isinstance(built, dict) and built.get("format") != known:
         raise UntrustedError("format-unknown", f"format {shown(built.get('format'))!r}, known here is {known!r}.")
     try:
         return msgspec.convert(built, kind)
     except msgspec.ValidationError as problem:
         raise UntrustedError("field-wrong", f"{shown(problem)}.") from problem
+
+
+@cache
+def _format_of(kind: type[msgspec.Struct]) -> object:
+    """The format that values of this type state; None where they state none. Asking for it takes 100 us."""
+    return next((field.default for field in msgspec.structs.fields(kind) if field.name == "format"), None)
 
 
 def check_integer(number: int) -> None:

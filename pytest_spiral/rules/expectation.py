@@ -11,7 +11,6 @@
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +23,7 @@ from pytest_spiral.model.expectation import Expectation
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.rules.integrity import Finding, finding, shown
 from pytest_spiral.rules.paths import BUNDLE, INVENTORY, PLAN, SEGMENT
+from pytest_spiral.rules.toml import read_toml
 
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _ALIKE: Final = 5
@@ -32,8 +32,8 @@ _ALIKE: Final = 5
 def parse_expectation(text: str, name: str) -> Expectation:
     """Read an expectation file; `name` is what it is called in messages. Raises UseError with the remedy."""
     try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+        table = read_toml(text)
+    except ValueError as problem:
         raise UseError(f"{name} is no TOML: {shown(problem)}.") from problem
     form = table.pop("format", None)
     if type(form) is not int or form != 1:

@@ -192,6 +192,7 @@ _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (11, "ledger-differs", "what a ledger registers of the run is not what the run says", _AGAIN),
     (11, "ledger-copy", "the bundle's copy of the ledger goes on after this run's tests were collected", _AGAIN),
     (11, "ledger-sealed", "a ledger has the run sealed with another manifest", _AGAIN),
+    (11, "earlier-broken", "what the bundle carries of an earlier attempt is not what that attempt sealed", _AGAIN),
 )
 
 _UNSEALED: Final[tuple[tuple[int, str, str, str], ...]] = (

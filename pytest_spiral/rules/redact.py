@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterable
 from functools import cache
+from mmap import mmap
 
 SHORTEST_SECRET = 4
 """Characters that a secret has at least: anything shorter would strike out ordinary text."""
@@ -61,7 +62,7 @@ class Redactor:
             data, replaced = self._pattern.subn(REPLACEMENT.encode(), data)
         return data
 
-    def find(self, data: bytes) -> tuple[int, ...]:
+    def find(self, data: bytes | mmap) -> tuple[int, ...]:
         """Offsets in bytes at which a spelling of a secret begins, ascending; for scans of what was written."""
         if self._pattern is None:
             return ()

@@ -5,6 +5,7 @@ as it is, is found: not what was compressed, encrypted or encoded again.
 """
 
 import re
+from mmap import mmap
 from typing import Final, NamedTuple
 
 
@@ -51,9 +52,11 @@ FORMS: Final = (
 )
 
 
-def find_suspects(data: bytes) -> tuple[str, ...]:
+def find_suspects(data: bytes | mmap) -> tuple[str, ...]:
     """The kinds of secret that something in the data looks like, each once."""
-    return tuple(form.kind for form in FORMS if any(mark in data for mark in form.marks) and form.pattern.search(data))
+    return tuple(
+        form.kind for form in FORMS if any(data.find(mark) >= 0 for mark in form.marks) and form.pattern.search(data)
+    )
 
 
 def strike_suspects(data: bytes) -> bytes:

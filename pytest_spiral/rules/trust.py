@@ -12,16 +12,16 @@ no patterns, no certificate authorities. What OpenSSH has no word for stands in 
 """
 
 import base64
-import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from pytest_spiral.errors import UseError
 from pytest_spiral.model.attestation import BUNDLE_ROLES, ROLES
 from pytest_spiral.model.base import MOST_INTEGER
+from pytest_spiral.model.entry import KeyRevoked
 from pytest_spiral.model.trust import ED25519, TrustedKey, TrustRoot
 from pytest_spiral.rules.integrity import shown
 
@@ -140,6 +140,19 @@ def key_faults(
             yield f"attestation-key-{word}", f"key {key.keyid} is {word} from ledger position {mark}; {place} it."
 
 
+def with_revoked(root: TrustRoot, revoked: Iterable[KeyRevoked]) -> TrustRoot:
+    """The trust root with what a ledger says of its keys besides; of two positions the earlier one counts.
+
+    Such an entry need not be signed to be taken: it can only take trust away.
+    """
+    marks = {"superseded": dict(root.superseded), "compromised": dict(root.compromised)}
+    for one in revoked:
+        if root.key(one.keyid) is not None:
+            known = marks[one.status]
+            known[one.keyid] = min(one.since, known.get(one.keyid, one.since))
+    return TrustRoot(keys=root.keys, **marks)
+
+
 def _instant(digits: str) -> datetime | None:
     try:
         return datetime.strptime(f"{digits.ljust(14, '0')}Z", "%Y%m%d%H%M%S%z")
@@ -232,7 +245,7 @@ def _fingerprint(kind: str, public: str, where: str) -> str:
     """The key's fingerprint; UseError where the base64 does not hold one key of that kind."""
     try:
         blob = base64.b64decode(public, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's own is one; a character beyond ASCII raises a plain one
         blob = b""
     named = len(kind).to_bytes(4, "big") + kind.encode()
     if base64.b64encode(blob).decode() != public or not blob.startswith(named) or len(blob) == len(named):

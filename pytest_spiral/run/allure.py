@@ -38,13 +38,20 @@ def write_allure(folder: Path, evidence: Evidence, judgement: Judgement) -> None
     start = evidence.bundle.opened // 1000
     stop = start + sum(test.duration_ns for test in evidence.tests) // 1_000_000
     for verdict in judgement.criteria:
-        result = criterion_result(verdict, page, start_ms=start, stop_ms=stop)
+        over = transports(evidence, verdict.id)
+        result = criterion_result(verdict, page, start_ms=start, stop_ms=stop, transport=over)
         for name, data in result.attachments:
             write_once(results / name, data)
         write_once(results / result.name, result.content)
     write_once(results / "environment.properties", environment_properties(evidence.bundle, judgement).encode())
     write_once(results / "categories.json", json.dumps(categories(), indent=1).encode() + b"\n")
     write_once(folder / "allurerc.mjs", allurerc(judgement).encode())
+
+
+def transports(evidence: Evidence, criterion: str) -> str:
+    """The transports over which a criterion's figures were taken, as recorded: `grpc, rest`."""
+    own = [one for one in evidence.measurements if criterion in one.criteria or criterion == one.control]
+    return ", ".join(sorted({name for one in own if one.control in ("", criterion) for name in one.transports}))
 
 
 def _label_tests(results: Path, evidence: Evidence, judgement: Judgement, page: Page) -> None:

@@ -1,7 +1,7 @@
 """Step 4 of the verifier: who vouches for a bundle, for exactly these bytes, and for what it really gives."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_spiral.errors import UntrustedError
@@ -66,6 +66,7 @@ class _Case:
     report: Report
     judged: tuple[Evidence, Judgement] | None
     grounds: Grounds
+    attestation: str = ""
 
 
 def check_attestation(
@@ -93,7 +94,7 @@ def check_attestation(
 
 def _unsigned(case: _Case, folder: Folder) -> Attested:
     done = Attested("not-checked", "the bundle is not signed")
-    if case.start.signer is not None or not case.report.manifest:
+    if case.report.state == "unattested" or not case.report.manifest:
         done.note = "there is no attestation yet"
         return done
     if folder.has(TEST_RESULT):
@@ -106,7 +107,9 @@ def _unsigned(case: _Case, folder: Folder) -> Attested:
 def _signed(case: _Case, folder: Folder) -> Attested:
     done = Attested()
     with noted(done.findings.append, ATTESTATION):
-        envelope = open_envelope(folder.read(ATTESTATION, case.grounds.limits.json), case.grounds.limits)
+        data = folder.read(ATTESTATION, case.grounds.limits.json)
+        case = replace(case, attestation=digest(data))
+        envelope = open_envelope(data, case.grounds.limits)
         statement = parse_statement(envelope.payload, DecisionStatement, case.grounds.limits)
         done.keyid, done.statement = envelope.keyid, statement
         signer = _signer(case, envelope, statement, done)
@@ -152,20 +155,28 @@ def _check_statement(case: _Case, statement: DecisionStatement, done: Attested) 
 
 def _vouched(case: _Case, envelope: Envelope, role: BundleRole, path: str) -> Iterator[Finding]:
     """What keeps the key that an envelope names from vouching for it; nothing where no trust root is given."""
-    root, logged = case.grounds.trust, case.grounds.logged
+    root = case.grounds.trust
     if root is None:
         return
     key = root.key(envelope.keyid)
     if key is None:
         yield finding("attestation-key-unknown", path, f"{shown(envelope.keyid, 60)} is not in the trust root.")
         return
-    faults = list(key_faults(root, key, role, times_of(case.start, case.report), logged.position if logged else None))
+    faults = list(key_faults(root, key, role, times_of(case.start, case.report), _position(case, path)))
     yield from (finding(code, path, sentence) for code, sentence in faults)
     if key.kind == ED25519:
         found: list[Finding] = []
         with noted(found.append, path):
             verify_signature(envelope, key.raw)
         yield from found
+
+
+def _position(case: _Case, path: str) -> int | None:
+    """Where the ledger has what was signed; a countersignature stands nowhere in it, whenever it was made."""
+    logged = case.grounds.logged
+    if logged is None or (path == ATTESTATION and logged.attestation != case.attestation):
+        return None
+    return logged.position
 
 
 def times_of(start: BundleStart, report: Report) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pytest_spiral.errors import ExchangeError
+from pytest_spiral.errors import ExchangeError, SpiralError
 from pytest_spiral.model.exchange import Request
 from pytest_spiral.model.record import Challenge
 from pytest_spiral.model.target import Component
@@ -25,18 +25,21 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def challenge(component: Component, nonce: str) -> Challenge | None:
-    """Challenge a component by the kind that it states, else by its name; None where no challenge is known for it.
+    """Challenge a component by the kind that it states, or where it states none by its name; None without a challenge.
 
     A component that breaks under the challenge has answered nothing: the transcript says what happened.
     """
-    chosen = str(getattr(component, "challenge", ""))
-    known = (chosen, _BY_KIND[chosen]) if chosen in _BY_KIND else _BY_NAME.get(component.name)
+    chosen = getattr(component, "challenge", None)
+    if chosen is None:
+        known = _BY_NAME.get(component.name)
+    else:
+        known = (str(chosen), _BY_KIND[str(chosen)]) if chosen in _BY_KIND else None
     if known is None:
         return None
     kind, ask = known
     try:
         answers = ask(component, nonce)
-    except (ExchangeError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (SpiralError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         answers = {"broke": f"{type(error).__name__}: {error}"[:500]}
     return Challenge(kind=kind, nonce=nonce, answers=answers)
 

@@ -69,11 +69,13 @@ def compare(
 ) -> Compared:
     """Compare two calls that were recorded, as they were recorded, and keep the comparison for the bundle.
 
-    MeasurementError for an exchange that this process did not record, and for two services.
+    MeasurementError for an exchange that this process did not record, for two services, and for swapped sides.
     """
     (service, rest), (other, grpc) = map(traces.recorded, sides)
     if service != other:
         raise MeasurementError(f"a call to {service} is compared with one to {other}; compare one service with itself.")
+    if (rest.transport, grpc.transport) == ("grpc", "rest"):
+        raise MeasurementError("REST's exchange is compared with gRPC's, and these are the other way round; swap them.")
     terms = terms_of(rest.request.operation, shape_of(rest.request.operation))
     comparison = compare_exchanges(
         rest, grpc, terms, item=item or f"{service} {rest.request.operation}", effects=effects

@@ -26,6 +26,7 @@ from pytest_spiral.rules.paths import LEDGER, SELFTEST, run_id
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run import clock, opening
 from pytest_spiral.run.allure import write_allure
+from pytest_spiral.run.earlier import carry_earlier
 from pytest_spiral.run.logbook import COPY_MOST, Logbook, entries_of, standing_head
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 from pytest_spiral.run.writer import Writer
@@ -139,6 +140,7 @@ def seal_run(opened: Opened) -> Sealed:
         refuse_copies(opened.folder, opened.key)
     ledger = None if opened.logbook is None else _keep_ledger(opened.folder, opened.logbook)
     evidence = read_evidence(opened.folder, ledger=ledger)
+    evidence = msgspec.structs.replace(evidence, earlier=carry_earlier(opened.folder, evidence))
     judgement = judge_proven(evidence)
     write_derived(opened.folder, evidence, judgement)
     if opened.key is None:

@@ -42,9 +42,11 @@ def load_expectation(path: Path, bundle: Path | None = None) -> Expectation:
 def extend_trust(path: Path, line: str, *, new: bool = True) -> None:
     """Add a line to a trust root, which is then still one; with `new` the file may be missing. Raises UseError.
 
-    Whoever reads it meanwhile sees the old file or the whole new one.
+    Whoever reads it meanwhile sees the old file or the whole new one. A line that stands there is not added again.
     """
     known = "" if new and not path.exists() else read_text(path, "trust root")
+    if line in known.split("\n"):
+        return
     text = known + ("" if known.endswith("\n") or not known else "\n") + line + "\n"
     parse_trust(text, str(path))
     try:

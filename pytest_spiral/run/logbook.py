@@ -1,7 +1,7 @@
 """A run's dealings with the ledger: registered before it begins, when its tests are collected, when it is sealed."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from pytest_spiral.errors import EvidenceError, UntrustedError
 from pytest_spiral.ledger.store import Store
@@ -13,6 +13,7 @@ from pytest_spiral.model.entry import (
     Entry,
     LedgerHead,
     Shard,
+    Word,
 )
 from pytest_spiral.model.evidence import BundleStart, Evidence
 from pytest_spiral.model.gate import Plan
@@ -103,21 +104,29 @@ class Logbook:
 
     def seal(self, judgement: Judgement, evidence: Evidence, manifest: str, attestation: str | None = None) -> None:
         """Register the seal: digests of the manifest and the attestation, and how it came out. Raises EvidenceError."""
-        self._append(
-            AttemptSealed(
-                nonce=self._start.nonce,
-                manifest=manifest,
-                attestation=attestation,
-                decision=judgement.decision,
-                verdicts={one.id: one.verdict for one in judgement.criteria},
-                runs={one.id: _words(one.runs) for one in judgement.criteria},
-                subjects=seen_subjects(evidence),
-                draft=self._draft,
-            )
-        )
+        self._append(sealed_record(judgement, evidence, manifest, attestation))
 
     def _append(self, record: AttemptOpened | AttemptCollected | AttemptSealed) -> Entry:
         return self._ledger.append(record)[0]
+
+
+def sealed_record(judgement: Judgement, evidence: Evidence, manifest: str, attestation: str | None) -> AttemptSealed:
+    """What a ledger is told of a sealed run; a function of the bundle alone, so that it can be told again."""
+    return AttemptSealed(
+        nonce=evidence.bundle.nonce,
+        manifest=manifest,
+        attestation=attestation,
+        decision=judgement.decision,
+        verdicts={one.id: one.verdict for one in judgement.criteria},
+        runs=own_runs(judgement),
+        subjects=seen_subjects(evidence),
+        draft=evidence.bundle.mode == "draft",
+    )
+
+
+def own_runs(judgement: Judgement) -> dict[str, tuple[Word, ...]]:
+    """How each run of the session came out for each criterion, before any other attempt was looked at."""
+    return {one.id: cast("tuple[Word, ...]", one.runs) for one in judgement.criteria}
 
 
 def entries_of(copy: bytes) -> tuple[Entry, ...]:
@@ -137,7 +146,3 @@ def seen_subjects(evidence: Evidence) -> dict[str, str]:
         if not one.control:
             found.setdefault(one.subject, one.digest)
     return dict(sorted(found.items()))
-
-
-def _words(runs: Iterable[str]) -> tuple[Any, ...]:
-    return tuple(runs)

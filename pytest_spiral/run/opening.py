@@ -1,6 +1,7 @@
 """What a bundle says of its own making, gathered once at the start."""
 
 import hashlib
+import re
 import subprocess
 from collections.abc import Iterable
 from importlib.metadata import distributions
@@ -10,6 +11,7 @@ from typing import Any
 from pytest_spiral.errors import UseError
 from pytest_spiral.rules.integrity import shown
 
+_HEADER = re.compile(r"^(Name|Version):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
 _GIT_TIMEOUT_S = 5.0
 _NAMED = 3
 
@@ -18,9 +20,11 @@ def packages() -> dict[str, str]:
     """Installed distributions, name → version, sorted by name; of two with one name the one that is imported."""
     found: dict[str, str] = {}
     for one in distributions():
-        metadata = one.metadata  # parsed anew at each look
-        if "Name" in metadata and "Version" in metadata:
-            found.setdefault(str(metadata["Name"]), str(metadata["Version"]))
+        # Its own parser reads all of the metadata as a mail, which takes ten times as long.
+        text = one.read_text("METADATA") or one.read_text("PKG-INFO") or ""
+        said = dict(_HEADER.findall(text.partition("\n\n")[0]))
+        if "Name" in said and "Version" in said:
+            found.setdefault(said["Name"], said["Version"])
     return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))
 
 

@@ -1,7 +1,7 @@
 """What a process records while its tests run: measurements, run blocks, controls, attachments, subjects."""
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -38,7 +38,7 @@ class Keeper(Protocol):
 class KeptSamples(Sink, Protocol):
     """An open sample file."""
 
-    def close(self, raised: str = "") -> None:
+    def close(self, raised: str = "", transports: tuple[str, ...] = ()) -> None:
         """Write what is left and say that the measurement ended."""
         ...
 
@@ -55,13 +55,16 @@ class Forget:
 
 
 class _ForgetSamples(Discard):
-    def close(self, raised: str = "") -> None:
+    def close(self, raised: str = "", transports: tuple[str, ...] = ()) -> None:
         """Nothing was kept."""
 
 
 @dataclass(slots=True)
 class TestRecorder:
-    """Records of one running test. `claimed` are the criteria it says it proves."""
+    """Records of one running test. `claimed` are the criteria it says it proves.
+
+    `calls` counts the calls to the target so far, by transport.
+    """
 
     __test__ = False
 
@@ -71,6 +74,7 @@ class TestRecorder:
     keeper: Keeper
     process: str
     number: Callable[[], int]
+    calls: Callable[[], Mapping[str, int]] = dict
     used: set[tuple[str, str, str]] = field(default_factory=set)
     run: str = ""
     control: Criterion | None = None
@@ -92,6 +96,7 @@ class TestRecorder:
         self.keeper.append(opened)
         self.measured = True
         kept = self.keeper.open_samples(opened)
+        before = self.calls()
         raised = ""
         try:
             yield Measure(name, unit, kept, clock.mono_ns, opened.planned)
@@ -99,7 +104,8 @@ class TestRecorder:
             raised = type(error).__name__
             raise
         finally:
-            kept.close(raised)
+            used = sorted(name for name, calls in self.calls().items() if calls > before.get(name, 0))
+            kept.close(raised, tuple(used))
 
     @contextmanager
     def rehearsal(self) -> Iterator[str]:

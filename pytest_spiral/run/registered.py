@@ -1,8 +1,9 @@
 """Step 11 of verifying: where a run stands in its ledger, and what a ledger that was kept says of it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import msgspec
 
@@ -11,7 +12,16 @@ from pytest_spiral.evidence.report import Report
 from pytest_spiral.ledger.book import Book
 from pytest_spiral.ledger.fsck import fsck
 from pytest_spiral.model.attestation import DecisionPredicate, LedgerPlace
-from pytest_spiral.model.entry import AttemptCollected, AttemptOpened, AttemptSealed, Entry, LedgerHead
+from pytest_spiral.model.base import Value
+from pytest_spiral.model.entry import (
+    AttemptCollected,
+    AttemptOpened,
+    AttemptRecovered,
+    AttemptSealed,
+    Entry,
+    KeyRevoked,
+    LedgerHead,
+)
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.entries import head_of, parse_head, read_entries, with_branches
@@ -21,7 +31,6 @@ from pytest_spiral.rules.paths import ATTESTATION, BUNDLE, INVENTORY, LEDGER
 from pytest_spiral.run import clock
 
 _NAMED = 20
-_Told = TypeVar("_Told", AttemptOpened, AttemptCollected, AttemptSealed)
 
 
 class Kept(NamedTuple):
@@ -34,11 +43,14 @@ class Kept(NamedTuple):
 class Logged(NamedTuple):
     """What the ledger says of the bundle.
 
-    `position` is the sequence of its `sealed` entry; the others are when its entries were written, in microseconds
-    since 1970-01-01 UTC; None where there is no such entry.
+    `position` is where its `sealed` entry came to stand: the sequence of that entry, or of the one that adopted the
+    branch in which it is, since a branch can number its entries as it likes. `attestation` is the digest that it
+    names. The others are when its entries were written, in microseconds since 1970-01-01 UTC; None where there is no
+    such entry.
     """
 
     position: int | None
+    attestation: str | None = None
     collected: int | None = None
     sealed: int | None = None
 
@@ -100,23 +112,49 @@ def with_kept(evidence: Evidence, kept: Kept | None) -> Evidence:
 
 
 def logged_of(evidence: Evidence, kept: Kept | None) -> Logged | None:
-    """When the ledger's entries about a run were written: by its own copy, and by what was kept; None without either."""
-    nonce, copy = evidence.bundle.nonce, evidence.ledger or ()
-    whole = kept.entries if kept is not None and kept.entries is not None else copy
-    collected = _last(whole, AttemptCollected, nonce) or _last(copy, AttemptCollected, nonce)
+    """When the ledger's entries about a run were written; None where nothing tells.
+
+    Its own copy tells when its tests were collected, and nothing of its seal: the copy ends before that, and whoever
+    signs with a key that was revoked can write a whole ledger into the bundle. Only one that was kept elsewhere shows
+    where the run was sealed. What an adopted branch says stands where the branch was adopted, not where it says that it
+    stood: nobody had seen it before.
+    """
+    nonce, whole = evidence.bundle.nonce, (kept.entries or ()) if kept is not None else ()
+    collected = _last(whole, AttemptCollected, nonce) or _last(evidence.ledger or (), AttemptCollected, nonce)
     sealed = _last(whole, AttemptSealed, nonce)
     if evidence.bundle.ledger is None or (collected is None and sealed is None):
         return None
     return Logged(
-        position=sealed.seq if sealed else None,
+        position=_position(whole, sealed) if sealed else None,
+        attestation=sealed.record.attestation if sealed else None,
         collected=collected.wall if collected else None,
         sealed=sealed.wall if sealed else None,
     )
 
 
-def _last(entries: Sequence[Entry], kind: type[_Told], nonce: str) -> Entry | None:
+def _position(entries: Sequence[Entry], wanted: Entry) -> int | None:
+    own, at = {one.digest for one in entries}, None
+    for one in with_branches(entries):
+        at = one.seq if one.digest in own else at
+        if one.digest == wanted.digest:
+            return at
+    return None
+
+
+def revoked_in(evidence: Evidence, kept: Kept | None) -> Iterator[KeyRevoked]:
+    """What a run's copy of its ledger and the kept one say of keys that count no more; as far as they hold."""
+    for entries in (evidence.ledger, kept.entries if kept is not None else None):
+        with suppress(UntrustedError):  # step 11 says that it does not hold
+            yield from (one.record for one in with_branches(entries or ()) if isinstance(one.record, KeyRevoked))
+
+
+def _last(entries: Sequence[Entry], kind: type[Value], nonce: str) -> Entry | None:
     try:
-        found = [one for one in with_branches(entries) if isinstance(one.record, kind) and one.record.nonce == nonce]
+        found = [
+            one
+            for one in with_branches(entries)
+            if isinstance(one.record, kind) and getattr(one.record, "nonce", "") == nonce
+        ]
     except UntrustedError:
         return None  # step 11 says that it does not hold
     return found[-1] if found else None
@@ -141,10 +179,11 @@ def check_registered(run: Registered, report: Report) -> Report:
     if start.signer is not None and (run.folder / ATTESTATION).exists() and run.place != there:
         found.append(_misplaced("it does not name the place in the ledger where the run stands."))
     note = f"opened at {opened.seq}, collected at {collected.seq} of ledger {start.ledger.id[:_NAMED]}"
+    note += f", carries {len(evidence.earlier)} earlier attempts" if evidence.earlier else ""
     if run.kept is not None:
         found += _against(evidence.ledger, run.kept)
         found += _sealed(run, start.nonce, report.manifest)
-        note += _beyond(start.nonce, run.kept)
+        note += _beyond(run, run.kept)
     return report.with_step(11, found, note=note)
 
 
@@ -173,7 +212,11 @@ def _against(copy: Sequence[Entry], kept: Kept) -> Iterator[Finding]:
 
 
 def _sealed(run: Registered, nonce: str, manifest: str) -> Iterator[Finding]:
-    one = _last(run.kept.entries or () if run.kept else (), AttemptSealed, nonce)
+    entries = run.kept.entries or () if run.kept else ()
+    if run.evidence.recovered is not None:
+        yield from _recovered(entries, nonce, manifest)
+        return
+    one = _last(entries, AttemptSealed, nonce)
     if one is None:
         return
     if one.record.manifest != manifest:
@@ -185,8 +228,20 @@ def _sealed(run: Registered, nonce: str, manifest: str) -> Iterator[Finding]:
         yield finding("ledger-sealed", ATTESTATION, f"entry {one.seq} names another attestation, or none.")
 
 
-def _beyond(nonce: str, kept: Kept) -> str:
+def _recovered(entries: Sequence[Entry], nonce: str, manifest: str) -> Iterator[Finding]:
+    """What a ledger has against a run that was recovered: another sibling, or a seal of the run itself."""
+    sealed, one = _last(entries, AttemptSealed, nonce), _last(entries, AttemptRecovered, nonce)
+    if sealed is not None:
+        yield finding("ledger-sealed", LEDGER, f"entry {sealed.seq} has the run sealed, and this one was recovered.")
+    if one is not None and one.record.manifest != manifest:
+        said = f"entry {one.seq} names manifest {shown(str(one.record.manifest), 80)}, this one is {manifest}."
+        yield finding("ledger-sealed", LEDGER, said)
+
+
+def _beyond(run: Registered, kept: Kept) -> str:
     if kept.entries is None:
         return f"; the kept head is at {kept.head.seq}"
-    sealed = _last(kept.entries, AttemptSealed, nonce)
-    return f", sealed at {sealed.seq}" if sealed else "; the kept ledger does not have it sealed"
+    recovered = run.evidence.recovered is not None
+    kind, word = (AttemptRecovered, "recovered") if recovered else (AttemptSealed, "sealed")
+    found = _last(kept.entries, kind, run.evidence.bundle.nonce)
+    return f", {word} at {found.seq}" if found else f"; the kept ledger does not have it {word}"

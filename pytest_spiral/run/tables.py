@@ -2,12 +2,12 @@
 
 import difflib
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from pytest_spiral.errors import GatesFileError
+from pytest_spiral.rules.toml import read_toml
 from pytest_spiral.rules.units import UnitError, parse_quantity
 
 Place = tuple[int | str, ...]
@@ -21,13 +21,12 @@ _SHOWN: Final = 60
 def parse_toml(text: str, shown: str) -> dict[str, Any]:
     """The file's table; every number with a point or an exponent is an exact decimal. Raises GatesFileError."""
     try:
-        return tomllib.loads(text, parse_float=_decimal)
-    except (ValueError, RecursionError) as error:
+        return read_toml(text, _decimal)
+    except ValueError as error:
         at_line = re.search(r"at line ([0-9]+)", str(error))
         whole = text[: text.find(error.written)] if isinstance(error, _NumberError) else text.rstrip("\n")
         line = int(at_line[1]) if at_line else whole.count("\n") + 1
-        problem = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise GatesFileError(f"this is no TOML: {problem}.", path=shown, line=line, remedy="mend that line.") from error
+        raise GatesFileError(f"this is no TOML: {error}.", path=shown, line=line, remedy="mend that line.") from error
 
 
 class _NumberError(ValueError):

@@ -75,6 +75,7 @@ class Traces:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._logs: dict[tuple[str, str], _Log] = {}
+        self._calls: Counter[str] = Counter()
         self._recent: OrderedDict[str, tuple[str, Exchange]] = OrderedDict()
         self._times: OrderedDict[str, tuple[str, Call]] = OrderedDict()
         self._parity: dict[str, _Parity] = {}
@@ -83,6 +84,7 @@ class Traces:
     def keep(self, service: str, transport: str, exchange: Exchange) -> None:
         """Keep an exchange, or count it; the newest can be looked up for a while in any case."""
         with self._lock:
+            self._calls[transport] += 1
             _newest(self._times, exchange.id, (service, Call.of(exchange)), _TIMES)
             _newest(self._recent, exchange.id, (service, exchange), _RECENT)
             log = self._logs.setdefault((service, transport), _Log())
@@ -149,6 +151,11 @@ class Traces:
             counts[engaged.operation] += 1
             if len(kept) < MOST_EXCHANGES:
                 kept.append(engaged)
+
+    def calls(self) -> dict[str, int]:
+        """How many exchanges there were so far, by transport."""
+        with self._lock:
+            return dict(self._calls)
 
     def documents(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """(service, file name, content), sorted: traces, then what was compared, then the handshake of each side."""

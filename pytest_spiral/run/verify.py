@@ -15,6 +15,7 @@ from pytest_spiral.evidence.report import Report
 from pytest_spiral.evidence.traces import check_traces, unbacked
 from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.attestation import DecisionStatement, Level, Signed
+from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.expectation import Expectation
 from pytest_spiral.model.gate import Plan
@@ -27,11 +28,12 @@ from pytest_spiral.rules.expectation import expectation_faults, level_fault
 from pytest_spiral.rules.integrity import Finding, finding, shown
 from pytest_spiral.rules.paths import MAIN, PLAN, SELFTEST, SUMMARY
 from pytest_spiral.rules.times import Moment, moment, order_faults, unknown
+from pytest_spiral.rules.trust import with_revoked
 from pytest_spiral.run.attestation import Attested, check_attestation, times_of
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
 from pytest_spiral.run.grounds import Grounds
-from pytest_spiral.run.registered import Registered, check_registered, logged_of, with_kept
+from pytest_spiral.run.registered import Registered, check_registered, logged_of, revoked_in, with_kept
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 
 _LEVELS: dict[Signed, Level] = {"none": "E0", "job": "E1", "recorder": "E2"}
@@ -48,8 +50,7 @@ class Checked:
     `signed` is what was proven against a trust root; the judgement says the same. `standing` is the judgement among all
     attempts that a kept ledger has, later ones too; None without such a ledger. `proven` is the
     judgement at the level that was proven: a sealed one is always at E0, since it is written before anybody signs. None
-    where that is the same. `attested` is what step 4 read, `times` the run's first and last moment, `position` that of its seal
-    in a ledger.
+    where that is the same. `attested` is what step 4 read, `times` the run's first and last moment.
     """
 
     report: Report
@@ -59,7 +60,6 @@ class Checked:
     proven: Judgement | None = None
     attested: Attested = field(default_factory=Attested)
     times: tuple[int, int] = (0, 0)
-    position: int | None = None
 
     @property
     def statement(self) -> DecisionStatement | None:
@@ -120,6 +120,8 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     if evidence is not None:
         evidence = with_kept(evidence, grounds.kept)
         grounds = replace(grounds, logged=grounds.logged or logged_of(evidence, grounds.kept))
+        if grounds.trust is not None:
+            grounds = replace(grounds, trust=with_revoked(grounds.trust, revoked_in(evidence, grounds.kept)))
     faults = plan_faults(evidence.plan) if evidence is not None else []
     judged = (evidence, judge_proven(evidence)) if evidence is not None and not faults else None
     # 4
@@ -156,7 +158,6 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
         _proven(evidence, judgement, level),
         attested,
         times_of(evidence.bundle, report),
-        grounds.logged.position if grounds.logged is not None else None,
     )
 
 
@@ -297,9 +298,12 @@ def _criteria_difference(claimed: Judgement, judgement: Judgement) -> str:
     return f"it does not judge {left}." if left else "its criteria are not in the plan's order."
 
 
-def judge_bundle(folder: Path) -> tuple[Evidence, Judgement]:
-    """Read a bundle's evidence and judge it again; raises UntrustedError or UseError."""
-    evidence = read_evidence(folder)
+def judge_bundle(folder: Path, ledger: tuple[Entry, ...] | None = None) -> tuple[Evidence, Judgement]:
+    """Read a bundle's evidence and judge it again; raises UntrustedError or UseError.
+
+    `ledger` are the entries to judge by where the bundle has no copy of its ledger.
+    """
+    evidence = read_evidence(folder, ledger=ledger)
     for sentence in plan_faults(evidence.plan):
         raise UntrustedError("plan-unjudgeable", f"{PLAN}: {sentence}")
     return evidence, judge_proven(evidence)

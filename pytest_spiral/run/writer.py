@@ -1,15 +1,17 @@
 """One process's writing into a bundle: its journal, its sample files, its attachments."""
 
-import hashlib
+import io
 import json
 from collections.abc import Iterable
+from contextlib import nullcontext
+from mmap import mmap
 from pathlib import Path
 
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.evidence.journal import Journal
 from pytest_spiral.evidence.samples import SampleFile
 from pytest_spiral.evidence.spool import Spool
-from pytest_spiral.evidence.store import make_folder, replace, write_once
+from pytest_spiral.evidence.store import make_folder, mapped, replace, write_stream
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened
 from pytest_spiral.rules.paths import LOGS, QUARANTINE, TRACES, journal_file, quarantined_path
@@ -19,6 +21,7 @@ from pytest_spiral.run import clock
 from pytest_spiral.run.traces import Traces
 
 LOG_LIMIT = 8 * 2**20
+ATTACHMENT_LIMIT = 2**30
 ALLURE = "allure-results"
 
 
@@ -35,7 +38,7 @@ class Writer:
             folder / journal_file(process), first_prev, process, nonce, clock.wall_us, clock.mono_ns, self.refuse
         )
 
-    def refuse(self, data: bytes) -> None:
+    def refuse(self, data: bytes | mmap) -> None:
         """Refuse bytes in which a declared secret stands, before they are written; raises EvidenceError."""
         if self._redactor.find(data):
             raise EvidenceError(
@@ -57,31 +60,47 @@ class Writer:
         return SampleFile(self.folder, opened, self.journal, self.refuse)
 
     def attach(  # noqa: PLR0913 - an attachment is described by that much
-        self, path: str, data: bytes, *, name: str, media_type: str, test: str = "", criteria: Iterable[str] = ()
+        self,
+        path: str,
+        source: bytes | Path,
+        *,
+        name: str,
+        media_type: str,
+        test: str = "",
+        criteria: Iterable[str] = (),
     ) -> None:
-        """Write a file into the bundle and record it; secrets are refused, in its name too.
+        """Write a content, or a copy of a file of any size, into the bundle and record it.
 
-        What only looks like a secret is quarantined: a stub is written in its place, and recorded as one.
+        Secrets are refused, in its name too. What only looks like a secret is quarantined: a stub is written in its
+        place, and recorded as one. At most 1 GiB is kept, and how much was left out is recorded.
         """
-        self.refuse(data)
-        self.refuse(f"{path}\n{name}".encode("utf-8", "surrogatepass"))
-        suspects = find_suspects(data)
+        with mapped(source) if isinstance(source, Path) else nullcontext(source) as data:
+            suspects = self._looked_through(data, path, name)
+            stub = stub_of(name, len(data), suspects).encode()
         if suspects:
-            path, data, media_type = quarantined_path(path), stub_of(name, len(data), suspects).encode(), "text/plain"
+            path, source, media_type = quarantined_path(path), stub, "text/plain"
         make_folder((self.folder / path).parent)
-        write_once(self.folder / path, data)
+        with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as stream:
+            kept = write_stream(self.folder / path, stream, ATTACHMENT_LIMIT)
         self.append(
             Attached(
                 path=path,
                 name=name,
                 media_type=media_type,
-                bytes=len(data),
-                sha256=f"sha256:{hashlib.sha256(data).hexdigest()}",
+                bytes=kept.bytes,
+                sha256=kept.sha256,
                 test=test,
                 criteria=tuple(criteria),
+                cut=kept.cut,
                 quarantined=suspects,
             )
         )
+
+    def _looked_through(self, data: bytes | mmap, path: str, name: str) -> tuple[str, ...]:
+        """What an attachment looks like; raises EvidenceError where a declared secret stands in it or in its name."""
+        self.refuse(data)
+        self.refuse(f"{path}\n{name}".encode("utf-8", "surrogatepass"))
+        return find_suspects(data)
 
     def keep_traces(self, traces: Traces) -> None:
         """Write `traces/<service>/`: exchanges, what was compared, and how much more there was."""
@@ -135,13 +154,16 @@ class Writer:
         and a secret in them got past a check.
         """
         for path in sorted(self.folder.rglob("*")):
-            data = path.read_bytes() if path.is_file() else b""
-            if not self._redactor.find(data):
+            if not path.is_file():
+                continue
+            with mapped(path) as data:
+                found = self._redactor.find(data)
+            if not found:
                 continue
             shown = path.relative_to(self.folder)
             if shown.parts[0] not in (ALLURE, LOGS):
                 raise EvidenceError(f"a declared secret stands in {shown}; such a run is not sealed.")
-            replace(path, self._redactor.strike(data))
+            replace(path, self._redactor.strike(path.read_bytes()))
 
     def quarantine(self) -> None:
         """Strike what looks like a secret out of Allure's results, and record from which files.

@@ -37,7 +37,7 @@ def read(text: str, model: type[_Table], what: str) -> _Table:
     """A TOML text as a `model`; ValueError, saying where, if it is not one."""
     try:
         return msgspec.convert(tomllib.loads(text), model)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's and TOML's own are ValueErrors
         raise ValueError(f"{what} cannot be read: {error}") from error
 
 

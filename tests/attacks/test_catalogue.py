@@ -1,6 +1,9 @@
 """The catalogue itself: each attack says why it must be refused, by which code, and is carried out."""
 
 import re
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,34 @@ DOCUMENTED = set(re.findall(r"`([a-z-]+)`", (HERE.parents[1] / "docs" / "reason-
 SIGNATURES = {"attestation-subject", "attestation-statement", "moment-order", "plan-unjudgeable"}
 
 
-def test_there_are_attacks():
-    assert len(ATTACKS) >= 14
+def test_there_are_25_kinds_and_more():
+    assert len(ATTACKS) >= 25
+
+
+def test_the_manual_lists_every_kind():
+    manual = (HERE.parents[1] / "docs" / "how-it-is-tested.md").read_text()
+    listed = manual.partition("accepted, of each kind.\n")[2].strip().partition("\n\n")[0].replace("\n", " ")
+    names = [name.strip().lower().replace(" the ", " ").replace(" ", "-") for name in listed.rstrip(".").split(",")]
+    assert sorted(names) == [folder.name for folder in ATTACKS]
+
+
+@cache
+def collected(*arguments):
+    """How many tests pytest collects of each attack."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", str(HERE), "--collect-only", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=HERE.parents[1], capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    kinds = re.findall(r"^tests/attacks/([a-z-]+)/.*::", done.stdout, re.MULTILINE)
+    assert kinds, done.stdout + done.stderr
+    return {kind: kinds.count(kind) for kind in kinds}
+
+
+@pytest.mark.parametrize("folder", ATTACKS, ids=lambda folder: folder.name)
+def test_of_each_attack_twice_as_many_cases_are_refused_as_accepted(folder):
+    every, sound = collected()[folder.name], collected("-m", "sound").get(folder.name, 0)
+    assert every - sound >= 2 * sound
+    assert every - sound >= 3
 
 
 @pytest.mark.parametrize("folder", ATTACKS, ids=lambda folder: folder.name)

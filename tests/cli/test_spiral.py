@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from pytest_spiral.cli.main import COMMANDS
+from pytest_spiral.cli.main import COMMANDS, _parser
+from pytest_spiral.cli.manual import parsers_of
 
 REHASH = {"sha256": lambda data: "sha256:" + hashlib.sha256(data).hexdigest(), "bytes": len}
 
@@ -38,6 +39,43 @@ def test_help_lists_every_command(spiral_command):
     said = spiral_command("--help")
     assert said.status == 0
     assert {one.name for one in COMMANDS} == set(re.findall(r"^    ([a-z]+)\b", said.out, re.MULTILINE))
+
+
+def test_help_of_all_has_every_command_and_every_option(spiral_command):
+    said = spiral_command("help", "--all")
+    assert said.status == 0
+    parsers = list(parsers_of(_parser()))
+    assert {f"spiral {one.name}" for one in COMMANDS} < {one.prog for one in parsers}
+    assert "spiral key revoke" in {one.prog for one in parsers}
+    seen = " ".join(said.out.split())
+    for parser in parsers:
+        assert " ".join(parser.format_usage().split()) in seen
+        for action in parser._actions:
+            names = action.option_strings or [str(action.metavar or action.dest).split("[")[0]]
+            assert [name for name in names if name not in said.out] == [], parser.prog
+            assert action.help is None or " ".join((action.help % vars(action)).split()) in seen, (
+                parser.prog,
+                action.dest,
+            )
+    assert [line for line in said.out.splitlines() if "\x1b" in line] == []
+
+
+@pytest.mark.parametrize("words", [("verify",), ("key", "new"), ("help",), ()])
+def test_help_of_one_command_is_its_own(spiral_command, words):
+    assert spiral_command("help", *words).out == spiral_command(*words, "--help").out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("verfy",), "spiral: spiral verfy is no command. Remedy: did you mean spiral verify?\n"),
+        (("xyz",), "spiral: spiral xyz is no command. Remedy: spiral help lists all of them.\n"),
+        (("verify", "--all"), "spiral: spiral help takes a command or --all, not both.\n"),
+    ],
+)
+def test_help_of_what_is_no_command_is_wrong_use(spiral_command, words, said):
+    found = spiral_command("help", *words)
+    assert (found.status, found.out, found.err) == (2, "", said)
 
 
 @pytest.mark.parametrize("arguments", [(), ("frobnicate",), ("verify",), ("verify", "x", "--require", "maybe")])

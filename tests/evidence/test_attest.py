@@ -27,6 +27,7 @@ from pytest_spiral.run.verify import verify_bundle
 ATTESTATION = "attestation.dsse.json"
 RESULT = "test-result.dsse.json"
 OTHER_DIGEST = "0" * 64
+MUTATIONS = "mutations of a signed bundle found"
 
 
 @pytest.fixture
@@ -538,7 +539,7 @@ def mutations(data):
             yield data[:at] + data[at : at + 1] * (0 if kind == 1 else 2) + data[at + 1 :]
 
 
-def test_every_changed_byte_of_a_signed_bundle_is_found(signed, check):
+def test_every_changed_byte_of_a_signed_bundle_is_found(signed, check, tally):
     files = {path: path.read_bytes() for path in sorted(signed.rglob("*")) if path.is_file()}
     found = 0
     for path, data in files.items():
@@ -546,7 +547,9 @@ def test_every_changed_byte_of_a_signed_bundle_is_found(signed, check):
             path.write_bytes(changed)
             found += check(signed).status("conditional") == 3
         path.write_bytes(data)
-    assert found == sum(map(len, files.values())) > 5000
+    total = sum(map(len, files.values()))
+    tally(found, total, MUTATIONS)
+    assert found == total > 5000
     assert check(signed).status("go") == 0
 
 
@@ -592,7 +595,7 @@ def changed_fields(text):
             held[:] = before
 
 
-def test_every_changed_field_of_a_signed_bundle_is_found_though_the_manifest_is_mended(signed, check, forger_of):
+def test_every_changed_field_of_a_signed_bundle_is_found_though_the_manifest_is_mended(signed, check, forger_of, tally):
     forger, total, found = forger_of(signed), 0, 0
     files = {path: path.read_bytes() for path in sorted(signed.rglob("*.json*")) if path.is_file()}
     manifest = signed / "manifest.json"
@@ -609,21 +612,23 @@ def test_every_changed_field_of_a_signed_bundle_is_found_though_the_manifest_is_
                 found += check(signed).status("conditional") == 3
         path.write_bytes(data)
         manifest.write_bytes(files[manifest])
+    tally(found, total, MUTATIONS)
     assert found == total > 1000
     assert check(signed).status("go") == 0
 
 
-def test_every_changed_field_of_a_statement_is_found(signed, check):
+def test_every_changed_field_of_a_statement_is_found(signed, check, tally):
     total = found = 0
     envelope = envelope_of(signed)
     for changed in changed_fields(base64.b64decode(envelope["payload"]).decode()):
         put(signed, {**envelope, "payload": base64.b64encode(changed.encode()).decode()})
         total += 1
         found += check(signed).status("conditional") == 3
+    tally(found, total, MUTATIONS)
     assert found == total > 50
 
 
-def test_every_file_swapped_with_another_is_found(signed, check):
+def test_every_file_swapped_with_another_is_found(signed, check, tally):
     files = {path: path.read_bytes() for path in sorted(signed.rglob("*")) if path.is_file()}
     pairs = list(itertools.combinations(files, 2))
     found = 0
@@ -633,6 +638,7 @@ def test_every_file_swapped_with_another_is_found(signed, check):
         found += check(signed).status("conditional") == 3
         one.write_bytes(files[one])
         other.write_bytes(files[other])
+    tally(found, len(pairs), MUTATIONS)
     assert found == len(pairs) > 20
 
 

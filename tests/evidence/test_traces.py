@@ -16,7 +16,7 @@ from pytest_spiral.errors import MeasurementError
 from pytest_spiral.evidence.traces import check_traces, unbacked
 from pytest_spiral.model.exchange import Code, Engaged, Exchange, Reply, Request
 from pytest_spiral.model.measurement import Measurement, Sample
-from pytest_spiral.rules.integrity import Limits
+from pytest_spiral.rules.integrity import REASONS, Limits
 from pytest_spiral.rules.parity.pointer import found, leaves, replaced
 from pytest_spiral.run.compare import compare, compare_latency
 from pytest_spiral.run.traces import MOST_COMPARED, MOST_EXCHANGES, Traces
@@ -216,6 +216,11 @@ def test_an_exchange_that_nobody_recorded_cannot_be_compared():
         compare(taken(exchange("rest")), (exchange("rest"), exchange("grpc")), "", ({}, {}))
 
 
+def test_sides_that_are_swapped_are_refused():
+    with pytest.raises(MeasurementError, match="swap them"):
+        compare(taken(exchange("rest"), exchange("grpc")), (exchange("grpc"), exchange("rest")), "", ({}, {}))
+
+
 def test_what_is_compared_is_what_was_recorded_and_not_what_is_handed_in():
     traces = taken(exchange("rest"), exchange("grpc", authenticated=False))
     compared = compare(traces, (exchange("rest"), exchange("grpc")), "", ({}, {}))
@@ -306,3 +311,27 @@ def test_a_sample_that_says_what_a_side_said_needs_a_comparison(tmp_path):
     counted = check(tmp_path, changed(DIFF, "/left_out", 3))
     assert list(unbacked([measured("handshake 9", {"parity": own})], counted)) == []
     assert "3 more were only counted" in counted.note
+
+
+def test_what_a_quarantined_trace_bore_out_is_counted_and_no_forgery(tmp_path):
+    hidden = {**{name: one for name, one in SOUND.items() if name != GRPC}, f"{GRPC}.quarantined": b"a stub"}
+    traced = check(tmp_path, hidden)
+    assert traced.findings == []
+    assert "5 not made again, since their traces are quarantined" in traced.note
+    assert list(unbacked([measured("anything", {"parity": "sha256:x"})], traced)) == []
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.sampled_from(sorted((name, at) for name in SOUND for at in leaves(SOUND[name]))), ANY)
+def test_nothing_in_a_hostile_trace_breaks_the_verifier(tmp_path_factory, where, value):
+    name, pointer = where
+    folder = tmp_path_factory.getbasetemp() / "hostile"
+    traced = check(folder, {**SOUND, name: replaced(SOUND[name], pointer, value)})
+    assert all(one.code in REASONS for one in traced.findings)

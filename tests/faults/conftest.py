@@ -1,4 +1,4 @@
-"""What faults are made with: strace at a call of choice, where this machine allows it, and a count of what was tried.
+"""What faults are made with: strace at a call of choice, where this machine allows it.
 
 Two variables say how much is tried. FAULTS=N tries the first and then one in N of each kind of call (default 4; 1 is
 all of them, which `make faults` does). KILLS is the number of random kills (default 6; 100 in `make faults`).
@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-COUNT = "faults"
 CHANGING = (
     "openat,write,pwrite64,fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir,"
     "ftruncate,flock"
@@ -117,17 +116,3 @@ def ground(tmp_path):
         return
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
-
-
-@pytest.fixture
-def tried(record_property):
-    """Says at the end of the session how many of how many points went wrong."""
-    return lambda wrong, of, what: record_property(COUNT, f"{len(wrong)} of {of} {what}")
-
-
-def pytest_terminal_summary(terminalreporter):
-    """The denominators, one line a test."""
-    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
-        for name, value in report.user_properties:
-            if name == COUNT:
-                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {value}")

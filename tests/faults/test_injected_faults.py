@@ -66,7 +66,7 @@ def test_a_run_that_nothing_disturbs_is_a_go(tracer, ground):
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_at_any_call_of_a_run_loses_nothing_and_never_lies(tracer, ground, tried, fault):
+def test_a_fault_at_any_call_of_a_run_loses_nothing_and_never_lies(tracer, ground, tally, fault):
     tried_at = points(tracer.calls("record", ground / "whole"))
     wrong = []
     for name, number in tried_at:
@@ -78,7 +78,7 @@ def test_a_fault_at_any_call_of_a_run_loses_nothing_and_never_lies(tracer, groun
             wrong.append(f"{name} {number}: {problem}")
         else:
             shutil.rmtree(root, ignore_errors=True)
-    tried(wrong, len(tried_at), f"{fault} points of a run lost or lied")
+    tally(len(wrong), len(tried_at), f"{fault} points of a run lost or lied")
     assert tried_at
     assert wrong == []
 
@@ -94,7 +94,7 @@ def killed(tracer, ground) -> Path:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_at_any_call_of_a_recovery_can_be_recovered_again(tracer, ground, tried, killed, fault):
+def test_a_fault_at_any_call_of_a_recovery_can_be_recovered_again(tracer, ground, tally, killed, fault):
     def copied(name: str) -> Path:
         return Path(shutil.copytree(killed, ground / name / killed.name))
 
@@ -109,7 +109,7 @@ def test_a_fault_at_any_call_of_a_recovery_can_be_recovered_again(tracer, ground
         if problem:
             wrong.append(f"{name} {number}: {problem}")
         shutil.rmtree(dead.parent)
-    tried(wrong, len(tried_at), f"{fault} points of a recovery lost or lied")
+    tally(len(wrong), len(tried_at), f"{fault} points of a recovery lost or lied")
     assert tried_at
     assert wrong == []
 

@@ -220,6 +220,22 @@ def test_allure_shows_it_and_does_not_obey(ran):
     assert unseen((folder / "environment.properties").read_text()) == set()
 
 
+def test_junit_shows_it_and_does_not_obey(ran, lab):
+    """pytest writes that file; what we raise, skip with and are given stands in it as text."""
+    ran("--tb=short", "--junitxml=junit.xml", "-o", "junit_logging=all")
+    raw = (lab.path / "junit.xml").read_bytes()
+    tree = ET.fromstring(raw)  # noqa: S314 - made here
+    assert {one.tag for one in tree.iter()} <= {
+        "testsuites", "testsuite", "testcase", "failure", "error", "skipped", "system-out", "system-err", "properties",
+        "property",
+    }  # fmt: skip
+    assert len(tree.findall(".//testcase")) == 7
+    told = "".join(text for one in tree.iter() for text in (one.text or "", *one.attrib.values()))
+    assert "<script>alert(1)</script>" in told
+    assert unseen(raw.decode()) <= {"\r", "\x7f", "\x85", "\x9b", "\u202e", "\u2066", "\u2028"}  # XML 1.0 allows them
+    assert b"<script" not in raw
+
+
 def strings(value):
     """Every text in a JSON value."""
     if isinstance(value, dict):

@@ -285,6 +285,27 @@ def test_a_sound_target_is_said_to_be_so(check):
     assert check(arguments=["--no-challenge"])[0] == 1  # then nothing is observed
 
 
+def test_what_was_seen_of_a_target_is_read_by_people_too(tmp_path, monkeypatch, capsys, staging):
+    (tmp_path / "pyproject.toml").write_text(staging.configured())
+    for service in SERVICES:
+        monkeypatch.setenv(f"STAGING_{service.upper()}", staging.tokens[service])
+    monkeypatch.setenv("STAGING_CROWN_HANDSHAKE", "wrong-credential")
+    assert main(["target", "check", "staging", "--root", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    for words in (
+        "target staging, registered staging",
+        "memory",
+        "observed staging",
+        "connectors version 0.1.0",
+        "operator_upload.rest",
+        "TLSv1.3",
+        "the credential in STAGING_CROWN_HANDSHAKE is refused",
+        "not sound",
+    ):
+        assert words in said, said
+    assert staging.tokens["operator_api"] not in said
+
+
 @pytest.mark.parametrize(
     ("environment", "trouble", "said"),
     [

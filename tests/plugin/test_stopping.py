@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -62,6 +63,21 @@ class Stopped:
         return next(one for one in self.checked.judgement.criteria if one.id == name)
 
 
+def hear_ctrl_c():
+    """A shell has what it starts in the background ignore Ctrl-C, and so would every process below it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def killed_at_last(process):
+    """A run that does not come to its end fails its test, and is not waited for."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
 @pytest.fixture
 def stopped(lab, tmp_path):
     """Runs the two tests, sends the signals when the second one is reached, and gives what it came to."""
@@ -86,7 +102,8 @@ def stopped(lab, tmp_path):
         with subprocess.Popen(
             command, cwd=lab.path, env={**os.environ, "READY": str(ready)}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, pass_fds=(write,),
-        ) as process:  # fmt: skip
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 - one system call
+        ) as process, killed_at_last(process):  # fmt: skip
             os.close(write)
             reached = os.read(read, 1)
             os.close(read)

@@ -1,5 +1,7 @@
 """The system under test: found by name, lost once, blocking what depends on it, and never above what it shows."""
 
+import json
+
 import pytest
 
 LATENCY = 'latency\nlimit = "failures(query) <= 0"\nsamples = 3\nsubjects = ["store"]'
@@ -169,3 +171,59 @@ def test_a_target_without_evidence_is_started_and_stopped_too(lab):
         + "\ndef test_children():\n    import psutil\n    names = [one.name() for one in psutil.Process().children()]\n    assert names.count('cat') == 1\n"
     )
     assert lab.run(FAKE, evidence=False).outcomes == {"passed": 2}
+
+
+SPOKEN = """
+import json
+
+import pytest
+from pytest_spiral.errors import ExchangeError
+from pytest_spiral.model.exchange import Request
+
+HEALTH = Request(operation="health", payload={"service": "operator_api"}, deadline_s=10.0)
+
+def ask(transport):
+    with pytest.raises(ExchangeError) as refused:  # a call without a credential is a call
+        transport.exchange(HEALTH)
+    return refused.value.code == "unauthenticated"
+
+@pytest.mark.criterion("S1.latency")
+def test_a(spiral, grpc_transport):
+    with spiral.measure("query") as m:
+        for n in range(3): m.check(ask(grpc_transport("connectors", "operator_api")))
+
+@pytest.mark.criterion("S1.both")
+def test_b(spiral, rest_transport, grpc_transport):
+    with spiral.measure("query") as m:
+        for n in range(3): m.check(ask(rest_transport("connectors", "operator_api")))
+        ask(grpc_transport("connectors", "operator_api"))
+
+@pytest.mark.criterion("S1.silent")
+def test_c(spiral, rest_transport):
+    ask(rest_transport("connectors", "operator_api"))
+    with spiral.measure("query") as m:
+        for n in range(3): m.hit()
+"""
+
+
+def test_each_criterion_says_over_which_transports_it_was_measured(lab):
+    lab.gates(
+        *(LATENCY.replace("latency", word).replace("store", "connectors") for word in ("latency", "both", "silent"))
+    )
+    lab.test(SPOKEN)
+    ran = lab.run("--spiral-target=sandbox")
+    assert set(ran.verdicts.values()) == {"pass"}, ran.out
+    closed = {one.criteria[0]: one.transports for one in ran.evidence.measurements}
+    assert closed == {"S1.latency": ("grpc",), "S1.both": ("grpc", "rest"), "S1.silent": ()}
+    assert allure_parameter(ran.bundle, "transport") == {"S1.latency": "grpc", "S1.both": "grpc, rest"}
+
+
+def allure_parameter(bundle, name):
+    """Criterion id to the value of that parameter, where its Allure result has it."""
+    results = [json.loads(path.read_bytes()) for path in (bundle / "allure-results").glob("*-result.json")]
+    return {
+        one["fullName"]: parameter["value"]
+        for one in results
+        for parameter in one["parameters"]
+        if parameter["name"] == name and one["fullName"].startswith("S1.")
+    }

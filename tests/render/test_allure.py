@@ -93,6 +93,14 @@ def test_nothing_but_a_pass_is_passed(stage_b, verdict):
     assert labels_of(result_of(run, "B1.recall"))["outcome"] == [verdict.value]
 
 
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_what_is_advisory_and_left_open_is_not_red(stage_b, verdict):
+    for level in ("blocker", "advisory"):
+        run = stage_b.but("B1.recall", verdict=verdict, level=level)
+        open_and_harmless = level == "advisory" and verdict in (Verdict.NOT_RUN, Verdict.INCONCLUSIVE)
+        assert result_of(run, "B1.recall")["status"] == ("skipped" if open_and_harmless else STATUSES[verdict])
+
+
 def test_every_verdict_has_a_status_that_allure_knows():
     assert set(STATUSES) == set(Verdict)
     assert set(STATUSES.values()) <= {"passed", "failed", "broken", "skipped"}
@@ -152,7 +160,7 @@ def test_the_same_run_gives_the_same_bytes_and_another_run_another_uuid(stage_b)
     assert other.name != first.name
 
 
-def test_history_never_mixes_criteria_targets_or_machines(stage_b):
+def test_history_never_mixes_criteria_targets_machines_or_transports(stage_b):
     profile = msgspec.structs.replace(stage_b.start.profile, name="gate-runner-02")
     runs = [
         (stage_b, "B1.recall"),
@@ -160,7 +168,9 @@ def test_history_never_mixes_criteria_targets_or_machines(stage_b):
         (stage_b.judged(target="rack-1"), "B1.recall"),
         (stage_b.started(profile=profile), "B1.recall"),
     ]
-    assert len({result_of(run, name)["historyId"] for run, name in runs}) == len(runs)
+    identities = {result_of(run, name)["historyId"] for run, name in runs}
+    identities.add(result_of(stage_b, "B1.recall", transport="rest")["historyId"])
+    assert len(identities) == len(runs) + 1
     later = stage_b.started(nonce="1f" * 16)
     assert result_of(later, "B1.recall")["historyId"] == result_of(stage_b, "B1.recall")["historyId"]
     assert len({result_of(run, "B1.recall")["testCaseId"] for run, _ in runs}) == 1

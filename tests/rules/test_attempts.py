@@ -122,13 +122,14 @@ def row(make_bench, *runs, consecutive=3):
     ("before", "universal_claim", "rate"),
     [
         ([], ("pass", ""), ("pass", "")),
-        (["pass"], ("pass", ""), ("pass", "")),
+        (["pass"], ("pass", ""), ("inconclusive", "attempt-missing")),
         (["fail"], ("fail", "worst-attempt"), ("fail", "worst-attempt")),
         (["invalid"], ("invalid", "worst-attempt"), ("invalid", "worst-attempt")),
         (["invalid", "fail"], ("fail", "worst-attempt"), ("fail", "worst-attempt")),
         (["fail", "pass", "pass"], ("fail", "worst-attempt"), ("fail", "worst-attempt")),
-        (["inconclusive"], ("pass", ""), ("inconclusive", "plan-spent")),
-        (["not-run", "environment-limited"], ("pass", ""), ("pass", "")),
+        (["inconclusive"], ("pass", ""), ("inconclusive", "attempt-missing")),
+        (["not-run"], ("pass", ""), ("inconclusive", "attempt-missing")),
+        (["environment-limited"], ("pass", ""), ("pass", "")),
     ],
 )
 def test_what_earlier_attempts_leave_of_a_pass(universal, planned, before, universal_claim, rate):
@@ -164,7 +165,7 @@ def test_attempts_on_another_subject_target_bar_or_in_a_draft_do_not_stand(unive
 
 def test_a_changed_byte_does_not_reset_the_count(universal):
     found = Desk(universal).other("fail", subjects={"git": "gitCommit:2"}).own().judged("S1.works")
-    assert found.attempts == "attempts 2 of 2: 1 passed, 1 failed"
+    assert found.attempts == "attempts 2 of 2: 1 passed, 1 failed; 1 on this subject"
     assert str(found.verdict) == "pass"
 
 

@@ -58,6 +58,7 @@ def options(text):
 
 
 REFUSED = {
+    "a key with a letter beyond ASCII": (f'ci namespaces="spiral-job" ssh-ed25519 \u00e9{A}', "not the base64"),
     "no namespaces": (f"ci ssh-ed25519 {A}", "names no role"),
     "options without namespaces": (options('valid-after="20260101Z"'), "names no role"),
     "a misspelled role": (options('namespaces="spiral-jobs"'), "is no role"),

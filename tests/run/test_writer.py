@@ -51,6 +51,39 @@ def test_a_declared_secret_is_refused_and_not_quarantined(writer):
     assert attached(writer) == []
 
 
+def test_a_declared_secret_in_a_file_is_refused_too(writer, tmp_path):
+    (tmp_path / "big").write_bytes(b"x" * 5_000_000 + b"a declared-secret here")
+    with pytest.raises(EvidenceError, match="a declared secret"):
+        writer.attach("attachments/x", tmp_path / "big", name="x", media_type="text/plain")
+    assert attached(writer) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 5_000_000])
+def test_a_file_is_copied_whole(writer, tmp_path, size):
+    data = bytes(range(256)) * (size // 256) + b"z" * (size % 256)
+    (tmp_path / "f").write_bytes(data)
+    writer.attach("attachments/f", tmp_path / "f", name="f", media_type="text/plain")
+    (record,) = attached(writer)
+    assert (record["bytes"], record["sha256"], record["cut"]) == (size, digest(data), 0)
+    assert (writer.folder / "attachments/f").read_bytes() == data
+
+
+def test_of_a_file_beyond_the_limit_the_rest_is_left_out_and_counted(writer, tmp_path, monkeypatch):
+    monkeypatch.setattr("pytest_spiral.run.writer.ATTACHMENT_LIMIT", 1000)
+    (tmp_path / "f").write_bytes(b"a" * 1500)
+    writer.attach("attachments/f", tmp_path / "f", name="f", media_type="text/plain")
+    (record,) = attached(writer)
+    assert (record["bytes"], record["cut"], record["sha256"]) == (1000, 500, digest(b"a" * 1000))
+
+
+def test_a_file_with_a_token_is_a_stub(writer, tmp_path):
+    (tmp_path / "f").write_text(f"token {TOKEN}\n")
+    writer.attach("attachments/f", tmp_path / "f", name="f", media_type="text/plain")
+    (record,) = attached(writer)
+    assert (record["path"], record["quarantined"]) == ("attachments/f.quarantined", ["Slack token"])
+    assert TOKEN.encode() not in (writer.folder / record["path"]).read_bytes()
+
+
 def test_allures_results_are_struck_where_they_stand(writer):
     results = writer.folder / ALLURE
     results.mkdir()

@@ -145,6 +145,12 @@ def kept(tmp_path_factory):
     }
 
 
+@pytest.fixture(scope="session")
+def kit_of_cli():
+    """The kit that makes bundles of real runs."""
+    return runs
+
+
 @pytest.fixture
 def kit_runs():
     """Run the kit's two tests with more arguments; gives the bundle's folder."""

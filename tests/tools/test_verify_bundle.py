@@ -13,6 +13,7 @@ import pytest
 
 from pytest_spiral.evidence.keys import make_key, write_key
 from pytest_spiral.evidence.seal import write_manifest
+from pytest_spiral.ledger.book import Book
 from pytest_spiral.run.recover import recover
 
 ROOT = Path(__file__).parents[2]
@@ -181,6 +182,16 @@ def test_both_say_the_same_of_a_recovered_run(bundle, ask_both):
     assert both.disagreements == {}
     assert both.outcome == "sound"
     assert both.ours["status"] == both.theirs["status"] == {"go": 1, "conditional": 1}
+
+
+def test_both_say_the_same_of_a_recovered_run_that_was_to_be_signed(tmp_path, ask_both, kit_of_cli):
+    write_key(tmp_path / "job.key", make_key())
+    options = [f"--spiral-key={tmp_path / 'job.key'}", "--spiral-ledger=reports/ledger.jsonl"]
+    dead = kit_of_cli.make_bundle(tmp_path / "dead", broken=False, seal=False, options=options)
+    sibling = recover(dead, Book(dead.parents[1] / "ledger.jsonl", lambda: 0)).folder
+    both = ask_both(sibling)
+    assert both.disagreements == {}
+    assert both.outcome == "sound"
 
 
 def test_both_say_the_same_of_a_partial_run(tmp_path, kit_runs, ask_both):
@@ -397,7 +408,7 @@ CHANGES = {
 }
 
 
-def test_both_agree_on_every_field_of_every_record_forged(forger, ask_both):
+def test_both_agree_on_every_field_of_every_record_forged(forger, ask_both, tally):
     """Chains and manifest are mended each time, so that only what the records say can be wrong."""
     asked, strange = 0, []
     for process in ("main", "gw0", "gw1"):
@@ -410,12 +421,13 @@ def test_both_agree_on_every_field_of_every_record_forged(forger, ask_both):
                 if both.disagreements or both.ours["outcome"] != both.theirs["outcome"]:
                     strange.append(f"{process} {at} {kind} {where}")
         forger.rechain(process, kept)
+    tally(asked - len(strange), asked, "forged records of which both verifiers say the same")
     # A present fact must have a value: a rule of the first verifier that no schema tells.
     assert strange == ["main 2 fact fact.value removed", "main 2 fact fact.value null"]
     assert asked > 500
 
 
-def test_both_find_every_byte_that_was_changed(forger, ask_both, second):
+def test_both_find_every_byte_that_was_changed(forger, ask_both, second, tally):
     """Every fifth byte, by one bit, of every file: neither believes one."""
     found = asked = 0
     for path in sorted(one for one in forger.folder.rglob("*") if one.is_file()):
@@ -425,6 +437,7 @@ def test_both_find_every_byte_that_was_changed(forger, ask_both, second):
             both, asked = ask_both(forger.folder), asked + 1
             found += both.outcome == "untrusted"
         path.write_bytes(data)
+    tally(found, asked, "mutations of an unsigned bundle found by both verifiers")
     assert found == asked > 1900
     assert ask_both(forger.folder).outcome == "sound"
 

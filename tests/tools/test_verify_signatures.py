@@ -345,7 +345,7 @@ def test_whoever_mends_the_manifest_is_found_by_the_signature(checked, announced
     assert checked(announced.folder, signer.line("spiral-job"))[1] == {"attestation-subject"}
 
 
-def test_every_byte_of_an_attestation_counts(second, announced, signer):
+def test_every_byte_of_an_attestation_counts(second, announced, signer, tally):
     attest(announced.folder, signer)
     path, trust = announced.folder / "attestation.dsse.json", second.read_trust(signer.line("spiral-job"))
     data, found, asked = path.read_bytes(), 0, 0
@@ -353,6 +353,7 @@ def test_every_byte_of_an_attestation_counts(second, announced, signer):
         path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         check, asked = second.Check(announced.folder, trust), asked + 1
         found += check.outcome == "untrusted" and check.level == "E0"
+    tally(found, asked, "mutations of an attestation found by the second verifier")
     assert found == asked > 200
 
 

@@ -15,6 +15,7 @@ from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import Finding, overruled, worst
 from pytest_spiral.rules.judge.limit import confidence_of
 from pytest_spiral.rules.judge.needs import judge_needs
+from pytest_spiral.rules.judge.pool import pool_attempts
 from pytest_spiral.rules.statistics import Qualifier
 
 
@@ -41,7 +42,10 @@ def among_attempts(
     shown = _qualified(shown, own, campaign)
     if criterion.consecutive > 1 and outside is None and own:
         return _in_row(shown, criterion, own, campaign)
-    standing = stand(criterion, worst_run(own), campaign)
+    filled = pool_attempts(shown, criterion, context, findings)
+    word = worst_run(own) if filled is None else _word(filled.verdict)
+    shown = shown if filled is None else filled
+    standing = stand(criterion, word, campaign, pooled=filled is not None)
     if standing is None:
         return shown
     return overruled(shown, Finding(standing.verdict, str(standing.reason), standing.sentence))

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
-from typing import TypeVar
+from itertools import chain, islice
+from typing import NamedTuple, TypeVar
 
 from pytest_spiral.model.attestation import Level
-from pytest_spiral.model.evidence import Evidence, InventoryItem
+from pytest_spiral.model.evidence import EarlierAttempt, Evidence, InventoryItem
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.profile import Fact
@@ -22,9 +22,11 @@ _Record = TypeVar("_Record")
 class Context:
     """Evidence by criterion, test and run.
 
-    `told` are the tests of which any record says that they prove a criterion, collected or not. `unlisted` are tests
-    that a process was to run next and that the inventory does not list. `stopped` are those that were running when the
-    run was stopped, with the reason why. `level` is the level of assurance that was proven of all this.
+    `tests` are the records of tests that were collected for a criterion, or are told. `told` are the tests of which any
+    record says that they prove a criterion, collected or not. `unlisted` are tests that a process was to run next and
+    that the inventory does not list. `stopped` are those that were running when the run was stopped, with the reason
+    why. `earlier` are attempts that the bundle carries, by nonce. `level` is the level of assurance that was proven of
+    all this.
     """
 
     evidence: Evidence
@@ -42,6 +44,7 @@ class Context:
     crashed: frozenset[str]
     history: History | None
     stopped: Mapping[str, str]
+    earlier: Mapping[str, "Carried"]
     level: Level = "E0"
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
@@ -80,6 +83,13 @@ class Context:
         return not target.name or target.facts.get("clock.trusted") is True
 
 
+class Carried(NamedTuple):
+    """An earlier attempt that the bundle carries, indexed."""
+
+    attempt: EarlierAttempt
+    context: Context
+
+
 def make_context(evidence: Evidence, level: Level = "E0") -> Context:
     """Index the evidence: measurements in the order in which their tests were collected, whoever wrote first."""
     measuring = {one.test for one in evidence.measurements}
@@ -87,12 +97,15 @@ def make_context(evidence: Evidence, level: Level = "E0") -> Context:
     measurements = sorted(evidence.measurements, key=lambda one: (place.get(one.test, len(place)), one.test))
     plain = [one for one in measurements if not one.control]
     aside = [one for one in measurements if one.control]
+    items = _grouped((name, item) for item in evidence.inventory.items for name in item.criteria)
+    told = _told(evidence)
+    asked = {item.id for group in items.values() for item in group}.union(*told.values())
     return Context(
         evidence=evidence,
-        items=_grouped((name, item) for item in evidence.inventory.items for name in item.criteria),
-        told=_told(evidence),
+        items=items,
+        told=told,
         unlisted=_unlisted(evidence),
-        tests=_grouped((test.id, test) for test in evidence.tests),
+        tests=_grouped((test.id, test) for test in evidence.tests if test.id in asked),
         measured=_grouped((name, one) for one in plain for name in one.criteria),
         controlled=_grouped((one.control, one) for one in aside),
         controls=_grouped((one.control, one) for one in evidence.controls_opened),
@@ -103,6 +116,7 @@ def make_context(evidence: Evidence, level: Level = "E0") -> Context:
         crashed=frozenset(one.test for one in evidence.crashes),
         history=history_of(evidence),
         stopped={test: one.why for one in evidence.stopped for test in one.running},
+        earlier={one.nonce: Carried(one, make_context(one.evidence)) for one in evidence.earlier},
         level=level,
     )
 
@@ -123,7 +137,7 @@ def _unlisted(evidence: Evidence) -> tuple[str, ...]:
 
     Nearly always the next record is that of the test that was to run next, so that little is kept of many tests.
     """
-    following = chain((one.id for one in evidence.tests[1:]), ("",))
+    following = chain((one.id for one in islice(evidence.tests, 1, None)), ("",))
     awaited = {
         one.next for one, after in zip(evidence.tests, following, strict=False) if one.next and one.next != after
     }

@@ -71,18 +71,28 @@ def judge_limit(criterion: Criterion, limit: Limit, population: Population, *, t
     `trusted` says that durations were taken on a clock that nobody sets.
     """
     try:
-        judged = _judge_of(limit)(Case(criterion, limit, population, trusted))
+        judged = judged_of(criterion, limit, population, trusted=trusted)
     except PopulationError as error:
-        return LimitVerdict(
-            limit=limit.text,
-            statistic=limit.statistic,
-            verdict=Verdict.INVALID,
-            reason=error.reason,
-            sentence=str(error),
-            unit=limit.unit or "",
-            where=population.where,
-        )
+        return unjudgeable(limit, error, population)
     return limit_verdict(criterion, limit, judged, population)
+
+
+def judged_of(criterion: Criterion, limit: Limit, population: Population, *, trusted: bool) -> Judged:
+    """What a limit's statistic says of a population; PopulationError for samples that cannot be judged."""
+    return _judge_of(limit)(Case(criterion, limit, population, trusted))
+
+
+def unjudgeable(limit: Limit, error: PopulationError, population: Population) -> LimitVerdict:
+    """Samples that cannot be judged as they stand are invalid, and say why."""
+    return LimitVerdict(
+        limit=limit.text,
+        statistic=limit.statistic,
+        verdict=Verdict.INVALID,
+        reason=error.reason,
+        sentence=str(error),
+        unit=limit.unit or "",
+        where=population.where,
+    )
 
 
 def _judge_of(limit: Limit) -> Callable[[Case], Judged]:

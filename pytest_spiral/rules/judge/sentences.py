@@ -24,6 +24,8 @@ _REASONS = {
     Reason.ROW_HUNTED: "so many runs were tried that such a row comes by chance",
     Reason.LOST_SAMPLES: "announced samples never came, and they could decide",
     Reason.MISSING_PART: "a listed item was not compared",
+    Reason.PLAN_SPENT: "the plan was full before, and has not decided for this subject",
+    Reason.ATTEMPTS_DISAGREE: "the plan was full and passed, and all attempts together miss the limit",
     Reason.VIRTUAL_CLOCK: "the time passed on a clock that can be set",
     Reason.EMPTY: "there are no samples",
     Reason.NOT_A_NUMBER: "a sample is not a number",

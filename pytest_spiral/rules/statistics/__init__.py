@@ -4,7 +4,7 @@ Limits and confidences are exact fractions; verdicts come from exact tails and n
 reads a clock, a file or a random number, and every result is the same on every machine.
 """
 
-from pytest_spiral.rules.statistics.campaign import judge_campaign
+from pytest_spiral.rules.statistics.campaign import judge_campaign, settle_campaign
 from pytest_spiral.rules.statistics.census import judge_equality, judge_extreme
 from pytest_spiral.rules.statistics.comparison import judge_equivalence, judge_no_regression
 from pytest_spiral.rules.statistics.consecutive import judge_consecutive_each, judge_consecutive_pooled
@@ -65,5 +65,6 @@ __all__ = [
     "judge_rate_sequential",
     "judge_strata",
     "quantile_ranks",
+    "settle_campaign",
     "worst_of",
 ]

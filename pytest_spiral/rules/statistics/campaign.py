@@ -53,7 +53,7 @@ def judge_campaign(
         return first
     later = attempts[end:]
     if later:
-        return _with_later(first, judge(attempts), judge(later))
+        return settle_campaign(first, judge(attempts), judge(later))
     return first if first.verdict is not Verdict.INCONCLUSIVE else _spent(first, first)
 
 
@@ -65,7 +65,14 @@ def _spent(first: Judged, pooled: Judged) -> Judged:
     )
 
 
-def _with_later(first: Judged, pooled: Judged, later: Judged) -> Judged:
+def settle_campaign(first: Judged, pooled: Judged, later: Judged) -> Judged:
+    """A plan that was judged once (`first`), with what came after its end: it can only worsen the result.
+
+    `pooled` is everything judged together, `later` what came after the plan judged alone. A pooled bound outside the
+    limit fails, a pooled figure outside the limit takes a pass away, and what the plan had not decided stays spent.
+    """
+    if first.verdict is Verdict.INVALID:
+        return first
     pooled = replace(pooled, planned=first.planned)
     flaky = (Qualifier.FLAKY,)
     if first.verdict is Verdict.FAIL:

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     ROW_SHORT = "row-short"  # too few unbroken runs
     ROW_HUNTED = "row-hunted"  # so many runs that such a row comes by chance
     PLAN_SPENT = "plan-spent"  # the fixed plan was judged once and has not passed
+    ATTEMPT_MISSING = "attempt-missing"  # an earlier attempt of the plan is not here, so nobody knows what it measured
     ATTEMPTS_DISAGREE = "attempts-disagree"  # a pass that later attempts do not bear out
     CONTINUE = "continue"  # a sequential plan that has not decided yet
     MARGIN_NOT_PROVEN = "margin-not-proven"  # the interval reaches over the margin

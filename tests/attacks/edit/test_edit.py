@@ -39,6 +39,7 @@ def test_where_everything_is_mended_the_signature_is_left(announced, signer, sig
     assert verify_signed(announced.folder, signer.line("spiral-job")) == ({"attestation-subject"}, "E0")
 
 
+@pytest.mark.sound
 def test_untouched_it_is_sound(forger, verify):
     answer = verify(forger.folder)
     assert answer.codes == answer.second_codes == set()

@@ -31,6 +31,10 @@ def dated(forger, seen_by_second):
         {"opened": 400 * SECOND},
         {"committed": 400},
         {"opened": 10**9 * SECOND},
+        {"opened": 3600 * SECOND, "committed": 0},
+        {"committed": 3600},
+        {"committed": 10**6},
+        {"opened": 305 * SECOND},
         {"opened": -900 * SECOND, "committed": 0},
     ],
 )
@@ -40,6 +44,7 @@ def test_what_came_before_its_cause_is_found(dated, moved):
     assert state == "found"
 
 
+@pytest.mark.sound
 @pytest.mark.parametrize("moved", [{}, {"opened": 200 * SECOND}, {"committed": -(10**6)}, {"committed": 299}])
 def test_clocks_may_disagree_a_little(dated, moved):
     codes, state = dated(**moved)

@@ -42,6 +42,7 @@ def test_the_samples_of_another_run_are_not_those_that_were_recorded(two, verify
     assert answer.second_codes & {"samples-tiling", "samples-digest"}
 
 
+@pytest.mark.sound
 def test_another_name_makes_no_other_run(two, verify, tmp_path):
     good, _ = two
     renamed = shutil.copytree(good, tmp_path / "20991231T000000Z-stage_b-ffffff")

@@ -34,6 +34,7 @@ def test_a_stub_makes_its_criterion_invalid(bench, swap, reason):
     assert bench.decision() == "NOT-EVALUABLE"
 
 
+@pytest.mark.sound
 def test_the_real_one_passes(bench):
     assert real(bench).seen("memory").verdict("S1.it") == ("pass", "")
 

@@ -29,6 +29,7 @@ def test_samples_count_whatever_the_test_is_marked(play):
     assert (ran.status, ran.verdict) == (1, "fail")
 
 
+@pytest.mark.sound
 def test_a_plain_pass_is_one(play, verify):
     ran = play()
     assert (ran.status, ran.verdict, verify(ran.folder).status) == (0, "pass", 0)
