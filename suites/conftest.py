@@ -1,5 +1,6 @@
 """What the drills of Stages C and E share: the connectors as an MCP gateway, with fresh credentials and windows."""
 
+import contextlib
 import math
 import uuid
 from collections.abc import Callable
@@ -8,10 +9,11 @@ from typing import Any
 import pytest
 
 from pytest_spiral.adapters.operator_mcp import OperatorMCPAdapter
-from pytest_spiral.errors import ExchangeError, SessionError
+from pytest_spiral.errors import ExchangeError, NotOfferedError, SessionError
 from pytest_spiral.model.exchange import Code, Exchange, Request
 from pytest_spiral.model.session import CONTEXTS, EXPIRY, Identity
 from pytest_spiral.rules.session import handshake_request, parse_instant, stamp
+from pytest_spiral.run import clock
 
 SERVICES = ("operator_api", "operator_upload", "crown_handshake")
 KINDS = ("rest", "grpc")
@@ -29,8 +31,11 @@ class Gateway:
         self._connectors = connectors
 
     def now(self) -> Any:
-        """The target's own time."""
-        return parse_instant(self.ask("clock.now")["now"])
+        """The target's own time: that of its rig, or where it has none, as a live one, the real time."""
+        try:
+            return parse_instant(self.ask("clock.now")["now"])
+        except NotOfferedError:
+            return clock.instant(clock.wall_us()).replace(microsecond=0)
 
     def advance(self, seconds: float) -> None:
         """Let time pass: a virtual clock moves only when told."""
@@ -85,6 +90,13 @@ class Gateway:
             found += page
         return found
 
+    def counted(self) -> dict[str, int]:
+        """How many heartbeats the gateway has counted, by its own log; nothing where it has none to show."""
+        try:
+            return {"heartbeats": self.ask("heartbeat.log", limit=0)["total"]}
+        except NotOfferedError:
+            return {}
+
     def questions(self, service: str) -> tuple[tuple[str, str, dict[str, Any], str, Code], ...]:
         """What a connector is asked: a name, operation, payload, credential (empty: its own), and the code expected."""
         granted = self.traced("rest", service, "handshake", self.handshake_payload(service))
@@ -104,9 +116,9 @@ class Gateway:
         """One question over both transports: the exchanges, and how many heartbeats each has added to those counted."""
         sides, effects = [], []
         for kind in KINDS:
-            before = len(self.beats())
+            before = self.counted()
             sides.append(self.traced(kind, service, *question))
-            effects.append({"heartbeats": len(self.beats()) - before})
+            effects.append({key: count - before[key] for key, count in self.counted().items()})
         return tuple(sides), tuple(effects)
 
     @staticmethod
@@ -132,11 +144,12 @@ class Gateway:
 
 @pytest.fixture
 def gateway_of() -> Any:
-    """Takes a target's connectors and gives them as a gateway, freshly rotated."""
+    """Takes a target's connectors and gives them as a gateway, freshly rotated where it has a rig to do it."""
 
     def fresh(connectors: Any) -> Gateway:
         gateway = Gateway(connectors)
-        gateway.rotate()
+        with contextlib.suppress(NotOfferedError):  # a live target's credentials are its operator's to rotate
+            gateway.rotate()
         return gateway
 
     return fresh

@@ -28,7 +28,7 @@ def measure_parity(spiral, gateway):
 
 
 def check_own(measure, service, left, right):
-    """Six checks: two exchanges that share nothing, each with a session of 48 hours and a checksum of its own."""
+    """Six checks: two exchanges that share nothing, each with a session of up to 48 hours and a checksum of its own."""
     sessions = [session_of(one) for one in (left, right)]
     pairs = {
         "request id": (left.id, right.id),
@@ -41,7 +41,8 @@ def check_own(measure, service, left, right):
     latencies = [one.done_ns - one.sent_ns for one in (left, right)]
     measure.check(min(latencies) > 0 and latencies[0] != latencies[1], f"{service}: the latencies are {latencies} ns")
     lasting = [lasts_s(one) for one in sessions]
-    measure.check(lasting == [HOURS_48_S] * 2, f"{service}: the sessions last {lasting} s")
+    within = all(seconds is not None and 0 < seconds <= HOURS_48_S for seconds in lasting)
+    measure.check(within, f"{service}: the sessions last {lasting} s")
 
 
 def session_of(exchange):
