@@ -32,6 +32,7 @@ def test_adapter_shakes_hands_and_beats(spiral, gateway):
 
     operator_api and operator_upload take heartbeats and agree with crown_handshake. An MCP client calls their tools.
     """
+    gateway.need_rig()
     with spiral.measure("sessions") as m:
         granted = {
             (kind, one): gateway.attempt(gateway.adapter(one, kind).handshake) for kind in KINDS for one in SERVICES
@@ -132,6 +133,7 @@ async def use_tools(endpoint, token, mode, word):
 
 def measure_expiry(spiral, gateway):
     """Deliver all that the promise of expiry asks for, over both transports."""
+    gateway.need_rig()
     adapters, late = {}, {}
     with spiral.measure("expiry") as m:
         began = gateway.now()
@@ -178,6 +180,7 @@ def test_an_expired_session_that_is_accepted_is_found_out(spiral, gateway_of):
 @pytest.mark.criterion("C4.heartbeat")
 def test_heartbeats_come_on_time_or_somebody_is_told(spiral, gateway):
     """Each heartbeat is counted once and when it was emitted; a missing one, or a missing latency, raises its alert."""
+    gateway.need_rig()
     adapters = {(service, kind): gateway.adapter(service, kind) for service in OPERATORS for kind in KINDS}
     for (service, kind), adapter in adapters.items():
         if why := gateway.attempt(adapter.handshake)[1]:
