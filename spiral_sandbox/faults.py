@@ -13,7 +13,7 @@ import msgspec
 
 from spiral_sandbox.errors import FaultFileError
 
-COMPONENTS = ("memory", "sonic", "connectors", "operator")
+COMPONENTS = ("memory", "sonic", "connectors", "operator", "boot")
 """The components of the sandbox, each with a process of its own."""
 
 _NAME = re.compile(r"[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*")
@@ -28,7 +28,7 @@ class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    component: Literal["memory", "sonic", "connectors", "operator"]
+    component: Literal["memory", "sonic", "connectors", "operator", "boot"]
     what: Annotated[str, msgspec.Meta(min_length=1)]
     breaks: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     blocks: tuple[str, ...]

@@ -21,8 +21,7 @@ from pathlib import Path
 DEPTH, LINE, RANGE, DOCUMENT, FILES, FILE = 32, 2**16, 2**20, 2**26, 100_000, 2**30
 TABLE = """2 strict parsing: file-too line json not-canonical format record-unknown field; 7 provenance: ; 10 controls:
 1 layout: unsealed never artifact file path manifest too-many; 3 digests: digest plan-mismatch attachment; 11 ledger:
-5 journals: journal crash record samples; 6 inventory: inventory; 4 attestation: attestation; 8 time: moment
-9 verdicts: summary plan"""  # steps, with what their reason codes begin with: of those that fit, the first
+5 journals: journal crash record samples; 6 inventory: inventory; 4 attestation: attestation; 8 time: moment; 9 verdicts: summary plan"""  # steps, with what their reason codes begin with: of those that fit, the first
 STEPS = {int(at): (name, tuple(words.split())) for at, name, words in re.findall(r"(\d+) ([a-z ]+):([^;\n]*)", TABLE)}
 MAIN, INTOTO = "journal/main.jsonl", "application/vnd.in-toto+json"
 NAMES = ("plan.json", "bundle.json", MAIN, "inventory.json", "summary.json", "manifest.json", "attestation.dsse.json")
@@ -31,16 +30,10 @@ TYPE_URIS = ["https://in-toto.io/Statement/v1", "https://pytest-spiral.readthedo
 # Types; lower-case ones are records. `?` may be left out; i integer, n number, b truth value (t: true where left out), o
 # object, a anything, v scalar, [x] list, {x} map, =a,b one of these (the first where left out), x~ or null; else text.
 FIELDS = """
-Manifest format:=spiral-manifest/1 files:[File]; File path bytes:i sha256
-Plan format:=spiral-plan/1 rules?:=spiral-rules/1 gates:[Gate]; Gate id stage criteria:[Criterion] planned?:b; Criterion id limits?:[Limit] level?:=blocker,advisory method?:=measure,examine samples?:i~ exposure?:s~ warm_up?:i blocks?:i confidence?:s~ confidence_reason?:s~ consecutive?:i census?:b sampling?:=closed-loop,open-loop margin?:s~ seed?:i~ requires?:s~ fidelity?:s~ assurance?:=E1,E2~ subjects?:[s] control?:Control~ tests?:[s] planned?:b; Limit text statistic:=quantile,rate,count,failures,count-rate,min,max,mean,duration,equal,all-pass measurements?:[s] quantile?:s~ comparison?:=<=,>=~ bound?:s~ unit?:s~ samples?:i~; Control of fault verdict?:=fail,invalid,inconclusive,not-run
-Bundle format:=spiral-bundle/1 run nonce opened:i mode?:=draft,release plan shard? attempt?:i target:Target scope:Scope profile:Profile argv:[s] options?:o ini?:o environment?:{s} packages?:{s} git?:o plugin?:{s} gates?:[o] require?:=conditional,go signer?:Signer~ ledger?:LedgerHead~; LedgerHead id seq:i digest; Signer keyid role:=spiral-job,spiral-recorder; Target name? fidelity?:L facts?:{v} faults?:[s] seed?:i; Scope stages?:[s] gates?:[s] narrowed?:[s]; Profile name facts:[Fact]; Fact name state:=present,absent,unknown kind:=hardware,environment evidence command value?:v~ unit?:s~
-Inventory format:=spiral-inventory/1 items?:[Item] errors?:[s]; Item id criteria?:[s] needs?:[s] selected?:t
-Line n:i prev wall:i mono:i kind body:o; start process nonce format:=spiral-journal/1; end status?:=finished,interrupted,crashed exit_status?:i workers?:{Worker}; Worker n:i digest ended:b; test id criteria?:[s] raised?:=,assertion,error,skip,xfail,limited,blocked,lost,crash,exit,timeout phase?:=,setup,call,teardown why? needs?:[s] duration_ns?:i next?; crash process test why; stopped why running?:[s]; recovered state:=incomplete,ended torn?:{i} left?:[s] left_count?:i; target-lost subject test why; attached path name media_type bytes:i sha256 test? criteria?:[s] cut?:i quarantined?:[s]
-measure-opened file name unit test criteria:[s] run? control? planned?:i clock?:=none,monotonic,virtual resolution_ns?:i; range file offset:i bytes:i count:i sha256; measure-closed file bytes:i count:i sha256 raised? transports?:[s]; run-opened run test criteria:[s]; run-closed run outcome:=closed,abandoned; control-opened control of fault test; control-closed control test raised?
-fact fact:Fact; subject subject when:=start,end identity version digest registered:L challenge?:Challenge~ control?; Challenge kind nonce answers:o
-Sample n:i value?:n~ ns?:i~ ok?:b~ failed?:s~ count?:i~ exposure?:n~ item?:s~ seen?:a why?:s~ warm?:b block?:i~ intended?:i~ sent?:i~ done?:i~
-Summary format:=spiral-summary/1 run plan rules target partial:b decision:D~ permission:i criteria:[Verdict] gates:[Decided] stages:[Stage] debts:[Debt] recovered? counts:{i} tests:{i} signed?:=none,job,recorder log?:=none,local,witnessed watermark?; Verdict id gate level:=blocker,advisory verdict:V original:V reason? sentence? cause?:=,environment,hardware requirement? fidelity? qualifiers?:[s] limits?:[LimitVerdict] tests?:[s] ran?:b runs?:[s] attempts?; LimitVerdict limit statistic verdict:V reason? sentence? value?:n~ lower?:n~ upper?:n~ bound?:n~ unit? samples?:i planned?:i~ warm_up?:i failed?:i margin?:n~ confidence? note? where? qualifiers?:[s] picture?:[n] runs?:[s]; Decided id title owner stage decision:D~ capped?:[s]; Stage id decision:D~ weakest?; Debt criterion requirement cause:=environment,hardware evidence owner due since:i
-Envelope payload payloadType signatures:[Signature]; Signature keyid sig; Statement _type subject:[Subject] predicateType predicate:Claim; Subject name digest:{s}; Claim run status plan bundle rules target profile decision:D~ stages:{D~} gates:{D~} verdicts:{V} ledger:LedgerPlace~ isolation:=none,launcher,countersign producer:Producer; LedgerPlace id opened:i collected:i; Producer name version
+Manifest format:=spiral-manifest/1 files:[File]; File path bytes:i sha256; Inventory format:=spiral-inventory/1 items?:[Item] errors?:[s]; Item id criteria?:[s] needs?:[s] selected?:t; Envelope payload payloadType signatures:[Signature]; Signature keyid sig; Statement _type subject:[Subject] predicateType predicate:Claim; Subject name digest:{s}; Claim run status plan bundle rules target profile decision:D~ stages:{D~} gates:{D~} verdicts:{V} ledger:LedgerPlace~ isolation:=none,launcher,countersign producer:Producer; LedgerPlace id opened:i collected:i; Producer name version; Summary format:=spiral-summary/1 run plan rules target partial:b decision:D~ permission:i criteria:[Verdict] gates:[Decided] stages:[Stage] debts:[Debt] recovered? counts:{i} tests:{i} signed?:=none,job,recorder log?:=none,local,witnessed watermark?; Verdict id gate level:=blocker,advisory verdict:V original:V reason? sentence? cause?:=,environment,hardware requirement? fidelity? qualifiers?:[s] limits?:[LimitVerdict] tests?:[s] ran?:b runs?:[s] attempts?; LimitVerdict limit statistic verdict:V reason? sentence? value?:n~ lower?:n~ upper?:n~ bound?:n~ unit? samples?:i planned?:i~ warm_up?:i failed?:i margin?:n~ confidence? note? where? qualifiers?:[s] picture?:[n] runs?:[s]; Decided id title owner stage decision:D~ capped?:[s]; Stage id decision:D~ weakest?; Debt criterion requirement cause:=environment,hardware evidence owner due since:i
+Plan format:=spiral-plan/1 rules?:=spiral-rules/1 gates:[Gate]; Gate id stage criteria:[Criterion] planned?:b; Criterion id limits?:[Limit] level?:=blocker,advisory method?:=measure,examine samples?:i~ exposure?:s~ warm_up?:i blocks?:i confidence?:s~ confidence_reason?:s~ consecutive?:i census?:b sampling?:=closed-loop,open-loop margin?:s~ seed?:i~ requires?:s~ fidelity?:s~ assurance?:=E1,E2,E3~ subjects?:[s] control?:Control~ tests?:[s] planned?:b; Limit text statistic:=quantile,rate,count,failures,count-rate,min,max,mean,duration,equal,all-pass measurements?:[s] quantile?:s~ comparison?:=<=,>=~ bound?:s~ unit?:s~ samples?:i~; Control of fault verdict?:=fail,invalid,inconclusive,not-run
+Bundle format:=spiral-bundle/1 run nonce opened:i mode?:=draft,release plan shard? attempt?:i target:Target scope:Scope profile:Profile argv:[s] options?:o ini?:o environment?:{s} packages?:{s} git?:o plugin?:{s} gates?:[o] require?:=conditional,go signer?:Signer~ ledger?:LedgerHead~ confinement?:Confined~; Confined uid:i gid:i launcher:i state?:{s} escapes?:[Escape] why?; Escape aim:=key,memory,environment,descriptors,trace,signal,identity,code,ledger refused; LedgerHead id seq:i digest; Signer keyid role:=spiral-job,spiral-recorder; Target name? fidelity?:L facts?:{v} faults?:[s] seed?:i; Scope stages?:[s] gates?:[s] narrowed?:[s]; Profile name facts:[Fact]; Fact name state:=present,absent,unknown kind:=hardware,environment evidence command value?:v~ unit?:s~
+Line n:i prev wall:i mono:i kind body:o; start process nonce format:=spiral-journal/1; end status?:=finished,interrupted,crashed exit_status?:i workers?:{Worker}; Worker n:i digest ended:b; test id criteria?:[s] raised?:=,assertion,error,skip,xfail,limited,blocked,lost,crash,exit,timeout phase?:=,setup,call,teardown why? needs?:[s] duration_ns?:i next?; crash process test why; stopped why running?:[s]; published head:LedgerHead by:=launcher,job ok:b why?; recovered state:=incomplete,ended torn?:{i} left?:[s] left_count?:i; target-lost subject test why; attached path name media_type bytes:i sha256 test? criteria?:[s] cut?:i quarantined?:[s]; measure-opened file name unit test criteria:[s] run? control? planned?:i clock?:=none,monotonic,virtual resolution_ns?:i; range file offset:i bytes:i count:i sha256; measure-closed file bytes:i count:i sha256 raised? transports?:[s]; run-opened run test criteria:[s]; run-closed run outcome:=closed,abandoned; control-opened control of fault test; control-closed control test raised?; fact fact:Fact; subject subject when:=start,end identity version digest registered:L challenge?:Challenge~ control?; Challenge kind nonce answers:o; Sample n:i value?:n~ ns?:i~ ok?:b~ failed?:s~ count?:i~ exposure?:n~ item?:s~ seen?:a why?:s~ warm?:b block?:i~ intended?:i~ sent?:i~ done?:i~
 """
 WORDS = {"V": ["pass", "inapplicable", "environment-limited", "not-run", "inconclusive", "fail", "invalid"]}
 WORDS["D"] = ["NO-GO", "NOT-EVALUABLE", "CONDITIONAL GO", "GO"]
@@ -290,6 +283,7 @@ class Check:
             self.records.setdefault(kind, []).append(body)
             self.walls.setdefault(process, []).append(line["wall"])
             own, nonce = measure and measure["process"] == process, self.read.get("Bundle", body).get("nonce")
+            self._expect(path, said, record_order=kind != "published" or (process, head["n"]) == ("main", 1))
             if kind == "start":
                 self._expect(path, said, journal_foreign=(body["process"], body["nonce"]) == (process, nonce))
             elif kind == "measure-opened":
@@ -375,16 +369,14 @@ class Check:
         self._expect(NAMES[5], "its paths", manifest_order=paths == sorted(set(paths)))
         for path, said in ((one["path"], (one["bytes"], one["sha256"])) for one in sealed or ()):
             same, outside, here = known.get(path, said) == said, path in NAMES[5:], path in self.files
-            self._expect(
-                path, "in the manifest", file_extra=not outside, file_missing=here or outside, digest_mismatch=same
-            )
+            fine = {"file_extra": not outside, "file_missing": here or outside, "digest_mismatch": same}
+            self._expect(path, "in the manifest", **fine)
             self._expect(path, "its name", **dict.fromkeys(() if here else path_faults(path), False))
         for path in self.files.keys() - {*paths, *NAMES[5:]} if sealed is not None else ():
             self._expect(path, "the manifest does not list it", file_extra=False)
         for body in (one for one in self.records.get("attached", ()) if self.files.get(one["path"], 0) <= FILE):
             found, said = known.get(body["path"]), (body["bytes"], body["sha256"])
-            fine = {"attachment_missing": found, "attachment_mismatch": found in (None, said)}
-            self._expect(body["path"], "its record", **fine)
+            self._expect(body["path"], "bytes", attachment_missing=found, attachment_mismatch=found in (None, said))
         if sealed is not None:
             self.steps[3] = ["held", f"{sum(size for size, _ in known.values())} bytes"]
 
@@ -440,10 +432,11 @@ class Check:
                     given[at] = {one.get("id"): one.get("verdict", one.get("decision")) for one in part}
             wrong = [name for name, value in given.items() if claim[name] != value]
             need(not wrong, "attestation-statement", f"it says otherwise of {', '.join(wrong)}")
-            role = "spiral-job" if claim["isolation"] == "none" else "spiral-recorder"
-            alone, announced = claim["isolation"] != "countersign", start["signer"] or {"keyid": "", "role": role}
-            need(not alone or announced["keyid"] == keyid, "attestation-signer", keyid)
-            need(not alone or announced["role"] == role, "attestation-statement", f"isolation of {announced['role']}")
+            how, own, alone = claim["isolation"], start["confinement"], claim["isolation"] != "countersign"
+            need(not alone or (start["signer"] or {}).get("keyid") == keyid, "attestation-signer", keyid)
+            role = start["signer"]["role"] if alone else "spiral-recorder"
+            kept = how != "launcher" or (role == "spiral-recorder" and own and self._confined(own))
+            need(kept, "attestation-statement", f"isolation {how} of {role}")
             self.steps[4] = ["cannot-tell", f"no trust root given; {ascii(keyid)[:60]} says it is {role}"]
             if self.trust is not None:
                 need(keyid in self.trust, "attestation-key-unknown", keyid)
@@ -454,8 +447,15 @@ class Check:
                 need(after <= span[0] and span[1] <= before, "attestation-key-time", keyid)
                 need(not words, f"attestation-key-{(words or [''])[0]}", "no ledger is read here")
                 verify_ed25519(key, signature, f"DSSEv1 {len(INTOTO)} {INTOTO} {len(payload)} ".encode() + payload)
-                self.level = {"sound": "E1" if "spiral-job" in roles else "E2"}.get(self.outcome, "E0")
+                self.level = {"sound": "E1" if {"spiral-job", "none"} & {*roles, how} else "E2"}.get(self.outcome, "E0")
                 self.steps[4] = ["held", f"{keyid} as {role}; test-result.dsse.json not checked"]
+
+    def _confined(self, own):  # every attempt to get out was refused, and the kernel agrees
+        aims, u, g = {one["aim"]: one["refused"] for one in own["escapes"]}, own["uid"], own["gid"]
+        state = {f"Cap{name}": "0" * 16 for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
+        state |= {"Groups": "", "NoNewPrivs": "1", "Uid": f"{u} {u} {u} {u}", "Gid": f"{g} {g} {g} {g}"}
+        tried = aims.keys() >= {*TYPES["Escape"]["aim"][0][1:].split(",")[:-1]} and all(aims.values())
+        return tried and u not in (0, own["launcher"]) and not own["why"] and own["state"] == state
 
     def status(self, require):  # exit status
         enough = self.decision in WORDS["D"][3 if require == "go" else 2 :] and not self.partial

@@ -6,6 +6,7 @@ are more than 20,000 samples where tails are summed, event rates, attempts in a 
 requirements beyond comparisons joined by `and`, and every figure and sentence beside a verdict.
 """
 
+import json
 import math
 import re
 from collections import Counter
@@ -366,7 +367,7 @@ def _quantile(criterion, limit, taken, values, within):
 
 
 def meets(challenge):
-    """Whether the answers prove a subject real: an item with the nonce found, frames at pace, certificates of the run."""
+    """Whether the answers prove a subject real: the nonce found again in store or logs, frames at pace, certificates."""
     nonce, said = challenge["nonce"], challenge["answers"]
     try:
         if challenge["kind"] == "nonce-item":
@@ -375,6 +376,10 @@ def meets(challenge):
         if challenge["kind"] == "run-certificate":
             services, authority = said.get("services", {}), said.get("authority")
             return bool(services and authority) and all(one == authority for one in services.values())
+        if challenge["kind"] == "boot-nonce":
+            started, written = said.get("started", {}), said.get("written", {})
+            apart = bool(nonce and started) and len(set(started.values())) == len(started)
+            return apart and all(wrote(written.get(name, ""), nonce, pid) for name, pid in started.items())
         if challenge["kind"] == "frame-pace":
             readings, rate, period = said.get("readings", ()), said.get("rate", 0), said.get("period", 0)
             frames, ns = (readings[-1][at] - readings[0][at] for at in (0, 1))
@@ -384,6 +389,18 @@ def meets(challenge):
             return fine and abs(frames - due) <= due * 0.05 + 2 * period
     except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError):
         return False
+    return False
+
+
+def wrote(text, nonce, pid):
+    """Whether a log has a line of JSON with this nonce and this process id."""
+    for line in str(text).splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(said, dict) and (said.get("nonce"), said.get("pid")) == (nonce, pid):
+            return True
     return False
 
 

@@ -17,6 +17,9 @@ from pytest_spiral.rules.chain import encode_line
 Refuse = Callable[[bytes], None]
 """A look at bytes before they are written; raises to refuse them (a declared secret is in them)."""
 
+Tell = Callable[[int, str], None]
+"""Takes the sequence and the digest of a record that is on disk."""
+
 
 class Journal:
     """An open journal. Making one creates the file, locks it and writes its durable `start` record.
@@ -24,6 +27,8 @@ class Journal:
     `first_prev` is the digest of the run's `bundle.json`; `wall` gives microseconds since 1970 UTC, `mono`
     nanoseconds of a monotonic clock with any origin. Methods may be called from several threads, never from a
     signal handler. An exception between two of its instructions (Ctrl-C) leaves the journal whole.
+
+    `tell` is told of each record once it is down, and of the last one again where that was interrupted.
 
     A forked child writes nothing and is told nothing: there `append`, `sync` and `close` return at once, since a
     second writer would break the chain, and an error would change what the tests under it see.
@@ -41,6 +46,7 @@ class Journal:
         wall: Callable[[], int],
         mono: Callable[[], int],
         refuse: Refuse | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._file = Appender(path, lock=True)
         self._first_prev = first_prev
@@ -48,6 +54,8 @@ class Journal:
         self._mono = mono
         self._origin = mono()
         self._refuse = refuse
+        self._tell = tell
+        self._told = 0
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._ended = False
@@ -71,11 +79,19 @@ class Journal:
             lines, _, last, pending = self._file.position
             if pending or not self._file.open:
                 lines, _, last, _ = self._file.settle()
+            self._tell_of(lines, last)
             prev = digest(last) if lines else self._first_prev
             line = encode_line(lines, prev, self._wall(), self._mono() - self._origin, record)
             if self._refuse is not None:
                 self._refuse(line)
             self._file.append(line)
+            self._tell_of(lines + 1, line)
+
+    def _tell_of(self, lines: int, last: bytes) -> None:
+        """Tell of the last record unless that was done: an interrupt can fall between a record and its telling."""
+        if self._tell is not None and self._told < lines:
+            self._tell(lines - 1, digest(last))
+            self._told = lines
 
     def close(self, end: End) -> None:
         """Write the last record, make everything durable, give the lock up. Raises EvidenceError."""

@@ -11,6 +11,7 @@ from pytest_spiral.evidence.findings import Note, noted
 from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.reading import Reading
 from pytest_spiral.model.base import Value
+from pytest_spiral.model.launcher import Published
 from pytest_spiral.model.record import (
     Attached,
     ControlClosed,
@@ -35,6 +36,7 @@ Take = Callable[[str, Value], None]
 """Takes each record with the name of the process that wrote it, in the order of reading."""
 
 _SUFFIX: Final = ".jsonl"
+_AFTER_START: Final = 2
 
 
 @dataclass(slots=True)
@@ -186,6 +188,7 @@ class _Records:
             Attached: read.attached.append,
             Crash: self._crash,
             Recovered: self._recovered,
+            Published: self._published,
         }
 
     def record(self, record: Value) -> None:
@@ -215,6 +218,11 @@ class _Records:
 
     def _crash(self, crash: Crash) -> None:
         self.read.crashed.add(crash.process)
+
+    def _published(self, published: Published) -> None:  # noqa: ARG002 - step 11 looks at what it says
+        """Publishing comes before anything else, collection above all: its place in the chain is what shows that."""
+        if self.process.name != MAIN or self.process.records != _AFTER_START:
+            self._fault("record-order", "publishing is recorded once, right after the main journal's start.")
 
     def _recovered(self, recovered: Recovered) -> None:
         process = self.process

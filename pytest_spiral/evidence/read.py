@@ -19,6 +19,7 @@ from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import BundleStart, EarlierAttempt, Evidence, Inventory, InventoryItem
 from pytest_spiral.model.gate import Plan
+from pytest_spiral.model.launcher import Published
 from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.model.measurement import Measurement, Sample
 from pytest_spiral.model.record import (
@@ -60,6 +61,7 @@ _DONE: Final[dict[type[Value], str]] = {
     Crash: "crashes",
     Attached: "attached",
     Stopped: "stopped",
+    Published: "published",
 }
 
 

@@ -8,6 +8,7 @@ from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry, LedgerHead
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import GateCard, Plan
+from pytest_spiral.model.launcher import Confinement, Published
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.profile import Fact, Profile
 from pytest_spiral.model.record import (
@@ -53,6 +54,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     """`bundle.json`: written once, at the start. Its bytes are the first link of every journal's chain.
 
     `ledger` is the head of the ledger just before the run was registered there; None: it was registered nowhere.
+    `confinement` says how `spiral record` kept the tests from the key; None: it did not start them.
     """
 
     format: Literal["spiral-bundle/1"] = BUNDLE_FORMAT
@@ -77,6 +79,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     require: Literal["go", "conditional"] = "conditional"
     signer: Signer | None = None
     ledger: LedgerHead | None = None
+    confinement: Confinement | None = None
 
 
 class InventoryItem(Value, frozen=True, kw_only=True, gc=False):
@@ -118,6 +121,7 @@ class Evidence(Value, frozen=True, kw_only=True):
     crashes: tuple[Crash, ...] = ()
     attached: tuple[Attached, ...] = ()
     stopped: tuple[Stopped, ...] = ()
+    published: tuple[Published, ...] = ()
     recovered: Recovered | None = None
     status: Literal["finished", "interrupted", "crashed"] = "finished"
     ledger: tuple[Entry, ...] | None = None

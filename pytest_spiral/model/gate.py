@@ -73,7 +73,7 @@ class Criterion(Value, frozen=True, kw_only=True):
     seed: int | None = None
     requires: str | None = None
     fidelity: str | None = None
-    assurance: Literal["E1", "E2"] | None = None
+    assurance: Literal["E1", "E2", "E3"] | None = None
     subjects: tuple[str, ...] = ()
     control: Control | None = None
     tests: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import msgspec
 
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.launcher import Published
 from pytest_spiral.model.profile import Fact
 
 Raised = Literal["", "assertion", "error", "skip", "xfail", "limited", "blocked", "lost", "crash", "exit", "timeout"]
@@ -244,6 +245,7 @@ RECORDS: dict[str, type[Value]] = {
     "crash": Crash,
     "stopped": Stopped,
     "recovered": Recovered,
+    "published": Published,
 }
 
 KINDS: dict[type[Value], str] = {record: kind for kind, record in RECORDS.items()}

@@ -63,6 +63,7 @@ def take_inventory(config: pytest.Config, collected: list[pytest.Item], selected
         return
     from pytest_spiral.errors import EvidenceError
     from pytest_spiral.plugin.session import check_collection
+    from pytest_spiral.rules.paths import INVENTORY
     from pytest_spiral.run.inventory import write_inventory
 
     inventory = _inventory(process, collected, selected)
@@ -72,7 +73,9 @@ def take_inventory(config: pytest.Config, collected: list[pytest.Item], selected
         check_collection(bare, config)
         return
     try:
-        write_inventory(process.opened.folder, inventory, process.writer.refuse)
+        written = write_inventory(process.opened.folder, inventory, process.writer.refuse)
+        if process.opened.channel is not None:
+            process.opened.channel.wrote(INVENTORY, written)
         register_collection(process)
     except EvidenceError as error:
         selected.clear()

@@ -120,7 +120,7 @@ def _print_sealed(reporter: pytest.TerminalReporter, config: pytest.Config, seal
     from pytest_spiral.render.quarantine import render_quarantined
     from pytest_spiral.render.terminal import render_summary
 
-    folder = sealed.folder
+    folder = sealed.place or sealed.folder
     shown = (
         folder.relative_to(config.invocation_params.dir)
         if folder.is_relative_to(config.invocation_params.dir)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_spiral.model.parity import LatencyParity, LoadParity
     from pytest_spiral.model.profile import Fact
     from pytest_spiral.plugin.process import Process
+    from pytest_spiral.profiles.declared import Checked
     from pytest_spiral.run.compare import Compared
     from pytest_spiral.run.measure import Measure
     from pytest_spiral.run.recorder import TestRecorder
@@ -182,6 +183,20 @@ class HardwareProfile:
     def holds(self, requirement: str) -> bool:
         """Whether a requirement expression is met here; unknown counts as not met."""
         return self._process.judge_requirement(requirement).met
+
+    def validate(self) -> "tuple[Checked, ...]":
+        """Hold this machine against its declared profile: the facts, then each environment check, with its evidence.
+
+        Without a declared profile (`--spiral-profile`) the test is blocked.
+        """
+        declared = self._process.declared
+        if declared is None:
+            from pytest_spiral.plugin.running import Blocked
+
+            raise Blocked("blocked: no profile is declared; name one with --spiral-profile or the ini spiral_profile")
+        from pytest_spiral.profiles.declared import validate
+
+        return validate(declared, {name: self[name] for one in declared.facts for name in one.names})
 
 
 def _process(request: pytest.FixtureRequest) -> "Process":

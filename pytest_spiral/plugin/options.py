@@ -17,6 +17,8 @@ _KEPT_ENVIRONMENT = (
     "PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTHONSAFEPATH",
 )  # fmt: skip
 
+LAUNCHER = "SPIRAL_LAUNCHER"
+_LAUNCHERS = {"--spiral-key": "--key", "--spiral-reports": "--reports", "--spiral-ledger": "--ledger"}
 _TIME = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh])")
 _TIMES = {"s": 1, "m": 60, "h": 3600}
 _SHORTEST_NS = 1_000_000_000
@@ -63,6 +65,11 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
         "metavar": "FILE", "default": None,
         "help": "Sign the evidence with this Ed25519 key, as a job (ini spiral_key). `spiral key new` makes one.",
     }),
+    ("--spiral-profile", {
+        "metavar": "NAME", "default": None,
+        "help": "What this machine is declared to be: profiles/NAME.toml (ini spiral_profile). One that does not match "
+        "stops the run before the first test.",
+    }),
     ("--spiral-fault", {
         "metavar": "PLAN", "action": "append", "default": [],
         "help": "Start the target with this fault, such as memory.fail-1-in-100; may be repeated. "
@@ -92,8 +99,11 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
     ("spiral_target", "string", "", "Default of --spiral-target."),
     ("spiral_require", "string", "", "Default of --spiral-require: go or conditional."),
     ("spiral_ledger", "string", "", "Default of --spiral-ledger, relative to the root folder."),
+    ("spiral_ledger_publish", "string", "", "Command that gives the ledger's head to a witness, before collection."),
     ("spiral_reports", "string", "reports", "Default of --spiral-reports, relative to the root folder."),
     ("spiral_key", "string", "", "Default of --spiral-key, relative to the root folder."),
+    ("spiral_profile", "string", "", "Default of --spiral-profile."),
+    ("spiral_profiles", "string", "profiles", "Folder of the declared profiles, relative to the root folder."),
     ("spiral_items", "string", "10000", "Default of --spiral-items."),
     ("spiral_seed", "string", "1", "Default of --spiral-seed."),
     ("spiral_stall", "string", "", "Default of --spiral-stall."),
@@ -106,7 +116,8 @@ _INI: tuple[tuple[str, str, Any, str], ...] = (
 class Options:
     """What the user asked for, command line before ini. `gates` is empty where no gate was named.
 
-    `stall` and `deadline` are nanoseconds, 0 where there is none.
+    `stall` and `deadline` are nanoseconds, 0 where there is none. `launcher` is the socket of `spiral record`, empty
+    where that did not start the session: then `ledger`, `publish` and `key` say what the configuration asks for.
     """
 
     evidence: bool
@@ -125,6 +136,10 @@ class Options:
     secrets: tuple[str, ...]
     stall: int = 0
     deadline: int = 0
+    publish: str = ""
+    launcher: str = ""
+    profile: str = ""
+    profiles: str = "profiles"
 
     def named(self) -> dict[str, Any]:
         """The options that shape a run, by name, for the bundle."""
@@ -133,6 +148,7 @@ class Options:
             "require": self.require,
             "gates": list(self.gates),
             "faults": list(self.faults),
+            "profile": self.profile,
             "release": self.release,
             "ledger": self.ledger,
             "items": self.items,
@@ -150,14 +166,30 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def is_wanted(config: pytest.Config) -> bool:
-    """Whether there is anything to do: evidence is asked for, or there is a gates file. Imports nothing heavy."""
-    if config.getoption("--spiral-evidence") or config.getoption("--spiral-release"):
+    """Whether there is anything to do: evidence or a profile is asked for, or there is a gates file. Imports nothing heavy."""
+    asked = ("--spiral-evidence", "--spiral-release", "--spiral-profile")
+    if any(config.getoption(option) for option in asked) or launcher_of(config):
         return True
     return any(next(config.rootpath.glob(pattern), None) for pattern in config.getini("spiral_gate_files"))
 
 
+def launcher_of(config: pytest.Config) -> str:
+    """The socket of `spiral record`, where that has started this session; an xdist worker gets it from its controller."""
+    given = getattr(config, "workerinput", None)
+    return str(given.get(LAUNCHER, "")) if given is not None else os.environ.get(LAUNCHER, "")
+
+
+def leave_launcher() -> None:
+    """Take the socket out of the environment: a session that a test starts is another one."""
+    os.environ.pop(LAUNCHER, None)
+
+
 def read_options(config: pytest.Config) -> Options:
     """The values in force; raises pytest.UsageError with one sentence for one that cannot be."""
+    launcher = launcher_of(config)
+    for option, word in _LAUNCHERS.items():
+        if launcher and config.getoption(option) is not None:
+            raise pytest.UsageError(f"{option} is for spiral record to know: write spiral record {word} … -- pytest ….")
     release = bool(config.getoption("--spiral-release"))
     require = config.getoption("--spiral-require") or config.getini("spiral_require")
     require = require or ("go" if release else "conditional")
@@ -168,7 +200,7 @@ def read_options(config: pytest.Config) -> Options:
     if faults and not target:
         raise pytest.UsageError(f"--spiral-fault {faults[0]} needs a target to be put into. Remedy: --spiral-target.")
     return Options(
-        evidence=release or bool(config.getoption("--spiral-evidence")),
+        evidence=release or bool(launcher) or bool(config.getoption("--spiral-evidence")),
         release=release,
         ledger=_first(config.getoption("--spiral-ledger"), config.getini("spiral_ledger")),
         forced=bool(config.getoption("--spiral-ledger-force")),
@@ -184,12 +216,21 @@ def read_options(config: pytest.Config) -> Options:
         secrets=_secret_values(config.getini("spiral_secrets")),
         stall=_time(config, "stall"),
         deadline=_time(config, "deadline"),
+        publish=str(config.getini("spiral_ledger_publish")),
+        launcher=launcher,
+        profile=_first(config.getoption("--spiral-profile"), config.getini("spiral_profile")),
+        profiles=str(config.getini("spiral_profiles")),
     )
 
 
 def names_target(config: pytest.Config) -> bool:
     """Whether the command line names a target or a fault, so that a name which is none is told at once."""
     return bool(config.getoption("--spiral-target") or config.getoption("--spiral-fault"))
+
+
+def names_profile(config: pytest.Config) -> bool:
+    """Whether the command line says what this machine is, so that it is compared even where nothing is recorded."""
+    return bool(config.getoption("--spiral-profile"))
 
 
 def kept_environment() -> dict[str, str]:

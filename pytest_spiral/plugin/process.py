@@ -21,6 +21,7 @@ from pytest_spiral.rules.requirements import Outcome, evaluate, parse_requiremen
 from pytest_spiral.run.recorder import Forget, Keeper
 
 if TYPE_CHECKING:  # both bring most of the package with them, and plain pytest needs neither
+    from pytest_spiral.profiles.declared import Declared
     from pytest_spiral.run.gate_run import Opened
     from pytest_spiral.run.target import Rig
     from pytest_spiral.run.writer import Writer
@@ -69,6 +70,15 @@ class Process:
     def number(self) -> int:
         """The next number of this process."""
         return self.writer.number() if self.writer is not None else next(self._numbers)
+
+    @property
+    def declared(self) -> "Declared | None":
+        """The declared profile by its name; None where none is named. Raises UseError."""
+        if not self.options.profile:
+            return None
+        from pytest_spiral.profiles.declared import load_declared
+
+        return load_declared(self.root / self.options.profiles, self.options.profile)
 
     @property
     def rig(self) -> "Rig":

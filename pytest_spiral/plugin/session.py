@@ -1,6 +1,9 @@
 """Opening and sealing a run from pytest's side: in the controller, in xdist's workers, and without xdist."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,15 @@ from pytest_spiral.plugin.claims import Book, make_book
 from pytest_spiral.plugin.guard import Guard
 from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.markers import register_markers
-from pytest_spiral.plugin.options import Options, kept_environment, names_target, read_options, stages_named
+from pytest_spiral.plugin.options import (
+    Options,
+    kept_environment,
+    leave_launcher,
+    names_profile,
+    names_target,
+    read_options,
+    stages_named,
+)
 from pytest_spiral.plugin.process import Process
 from pytest_spiral.rules.facts import stated_facts
 from pytest_spiral.rules.paths import INVENTORY
@@ -25,6 +36,10 @@ from pytest_spiral.run.target_file import target_secrets
 if TYPE_CHECKING:
     from pytest_spiral.evidence.keys import SigningKey
     from pytest_spiral.ledger.store import Store
+    from pytest_spiral.model.entry import LedgerHead
+    from pytest_spiral.model.launcher import Published
+    from pytest_spiral.profiles.declared import Declared
+    from pytest_spiral.run.channel import Channel
     from pytest_spiral.run.gate_run import Sealed
     from pytest_spiral.run.writer import Writer
 
@@ -73,6 +88,8 @@ def set_up(config: pytest.Config) -> None:
         _open(config, process, stages, files)
     else:
         _know_target(process, named=names_target(config))
+        if names_profile(config) and not is_worker(config):
+            _hold_profile(process)
 
 
 def _refuse_taken_path(config: pytest.Config) -> None:
@@ -114,14 +131,19 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     from pytest_spiral.run.gate_run import Request, open_run, slug_of
     from pytest_spiral.run.target import describe_target
 
+    channel = _meet_launcher(process)
     options, plan = process.options, process.plan
     narrowed = _narrowed(config, process.book)
     if options.release:
-        _refuse_release(config, options, narrowed)
+        _refuse_release(config, options, narrowed, channel.terms.sealed if channel is not None else options.reports)
     key = _key(config, options)
     card = describe_target(options.target, options.faults, options.seed, config.rootpath)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
+    process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
+    declared = _hold_profile(process)
+    if declared is not None:
+        profile = _with_facts(declared, profile, process)
     chosen = {gate.id for gate in plan.gates}
     cards = tuple(one for file in files for one in file.cards if one.id in chosen)
     request = Request(
@@ -134,22 +156,68 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         target=card,
         profile=profile,
         argv=tuple(process.redactor.redact(str(one)) for one in config.invocation_params.args),
-        options=options.named(),
+        options={**options.named(), **({"profile_digest": declared.digest} if declared else {})},
         ini={"spiral_gate_files": list(options.gate_files), "spiral_reports": options.reports},
         environment={name: process.redactor.redact(value) for name, value in kept_environment().items()},
         require="go" if options.require == "go" else "conditional",
-        ledger=_ledger(config, options),
+        ledger=_ledger(config, options) if channel is None else _launchers_ledger(channel),
         release=options.release,
         key=key,
+        channel=channel,
+        publish=_publish(config, options) if channel is None else channel.publish,
     )
     opened = open_run(request)
     process.opened = opened
     process.writer = opened.writer("main", process.redactor)
+    if opened.published is not None:
+        process.writer.append(opened.published)
     _keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")
-    process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
     _point_allure(config, opened.folder)
+
+
+def _meet_launcher(process: Process) -> "Channel | None":
+    """The way to `spiral record` where that has started this session; from then on its terms are in force.
+
+    Raises UseError where the configuration asks for what the launcher, who alone may do it, was not told to do.
+    """
+    options = process.options
+    if not options.launcher:
+        return None
+    from pytest_spiral.run.channel import Channel
+
+    leave_launcher()
+    channel = Channel(options.launcher, process.name)
+    terms = channel.terms
+    for ini, wanted, there, word in (
+        ("spiral_ledger", options.ledger, terms.ledger, f"--ledger={options.ledger}"),
+        ("spiral_ledger_publish", options.publish, terms.publishes, f"--publish={options.publish!r}"),
+    ):
+        if wanted and not there:
+            raise UseError(f"the ini {ini} is set, which is for spiral record to do. Remedy: spiral record {word}.")
+    process.options = replace(options, reports=terms.reports, ledger=terms.ledger, publish="", key="")
+    return channel
+
+
+def _launchers_ledger(channel: "Channel") -> "Store | None":
+    from pytest_spiral.run.channel import LaunchersLedger
+
+    return LaunchersLedger(channel) if channel.terms.ledger else None
+
+
+def _publish(config: pytest.Config, options: Options) -> "Callable[[LedgerHead], Published] | None":
+    """How the ledger's head is given to a witness; None where that is not asked for. Raises UseError."""
+    if not options.publish:
+        return None
+    if not options.ledger:
+        raise UseError(
+            "spiral_ledger_publish gives a ledger's head away, and no ledger is named. Remedy: spiral_ledger."
+        )
+    from pytest_spiral.run.publish import publish_head, words_of
+
+    words = words_of(options.publish, "spiral_ledger_publish")
+    return lambda head: publish_head(words, head, config.rootpath, "job")
 
 
 def _ledger(config: pytest.Config, options: Options) -> "Store | None":
@@ -161,8 +229,11 @@ def _ledger(config: pytest.Config, options: Options) -> "Store | None":
     return find_ledger(options.ledger, config.rootpath, wall_us, forced=options.forced)
 
 
-def _refuse_release(config: pytest.Config, options: Options, narrowed: tuple[str, ...]) -> None:
-    """A release run is about a whole scope and one commit, and is registered; raises UseError."""
+def _refuse_release(config: pytest.Config, options: Options, narrowed: tuple[str, ...], reports: str) -> None:
+    """A release run is about a whole scope and one commit, and is registered; raises UseError.
+
+    `reports` is where bundles are put, which is looked at no more than the ledger.
+    """
     if not options.ledger:
         raise UseError(
             "--spiral-release counts attempts, and no ledger is named. "
@@ -175,8 +246,9 @@ def _refuse_release(config: pytest.Config, options: Options, narrowed: tuple[str
         )
     from pytest_spiral.run.opening import release_commit
 
-    ours = [options.reports] if options.ledger.startswith("git:") else [options.reports, options.ledger]
-    release_commit(config.rootpath, [one for one in ours if not Path(one).is_absolute()])
+    ours = [reports] if options.ledger.startswith("git:") else [reports, options.ledger]
+    aside = [relpath(one, config.rootpath) if Path(one).is_absolute() else one for one in ours]
+    release_commit(config.rootpath, [one for one in aside if not one.startswith("..")])
 
 
 def _with_needs(profile: Profile, process: Process) -> Profile:
@@ -191,6 +263,25 @@ def _with_needs(profile: Profile, process: Process) -> Profile:
     return Profile(name=profile.name, facts=tuple(known[name] for name in sorted(known)))
 
 
+def _hold_profile(process: Process) -> "Declared | None":
+    """The declared profile, compared with this machine; raises UseError with a sentence for each mismatch."""
+    declared = process.declared
+    if declared is None:
+        return None
+    mismatches = declared.mismatches({name: process.fact(name) for one in declared.facts for name in one.names})
+    if mismatches:
+        raise UseError("\n".join(mismatches))
+    return declared
+
+
+def _with_facts(declared: "Declared", profile: Profile, process: Process) -> Profile:
+    """The detected profile under the declared one's name, with every fact that the declaration speaks of."""
+    known = {fact.name: fact for fact in profile.facts} | {
+        name: process.fact(name) for one in declared.facts for name in one.names
+    }
+    return Profile(name=declared.name, facts=tuple(known[name] for name in sorted(known)))
+
+
 def _join(config: pytest.Config, process: Process) -> None:
     import msgspec
 
@@ -203,7 +294,12 @@ def _join(config: pytest.Config, process: Process) -> None:
     start = msgspec.json.decode(data, type=BundleStart)
     process.known.update({fact.name: fact for fact in start.profile.facts})
     process.known.update(stated_facts(start.target))
-    process.opened = Opened(folder, start, digest(data))
+    channel = None
+    if process.options.launcher:
+        from pytest_spiral.run.channel import Channel
+
+        channel = Channel(process.options.launcher, process.name)
+    process.opened = Opened(folder, start, digest(data), channel=channel)
     process.writer = process.opened.writer(process.name, process.redactor)
     _keep_output(config, process, process.writer)
     _point_allure(config, folder)
@@ -311,7 +407,7 @@ def close_and_seal(process: Process, status: str, exit_status: int, heads: dict[
         return None
     from pytest_spiral.evidence.journals import journal_heads
     from pytest_spiral.evidence.read import unfinished
-    from pytest_spiral.run.gate_run import end_of, seal_run
+    from pytest_spiral.run.gate_run import end_of, judge_run, seal_run
 
     if status == "interrupted" and process.stopped:
         process.running = dict.fromkeys(unfinished(process.opened.folder, process.running))
@@ -322,7 +418,7 @@ def close_and_seal(process: Process, status: str, exit_status: int, heads: dict[
     process.writer.quarantine()
     found = journal_heads(process.opened.folder)
     process.writer.close(end_of(status, exit_status, {**found, **heads}))
-    return seal_run(process.opened)
+    return seal_run(process.opened) if process.opened.channel is None else judge_run(process.opened)
 
 
 def check_collected(process: Process) -> None:

@@ -7,6 +7,7 @@ import pytest
 from pytest_spiral.evidence.read import last_next
 from pytest_spiral.model.record import Crash, JournalHead
 from pytest_spiral.plugin.keys import PROCESS
+from pytest_spiral.plugin.options import LAUNCHER
 from pytest_spiral.plugin.session import WORKER_INPUT, WORKER_OUTPUT, WORKER_PROBLEMS, WORKER_TROUBLE
 from pytest_spiral.rules.paths import journal_file
 
@@ -23,6 +24,8 @@ def invite(node: Any) -> None:
     process = node.config.stash.get(PROCESS, None)
     if process is not None and process.opened is not None:
         node.workerinput[WORKER_INPUT] = str(process.opened.folder)
+        if process.opened.channel is not None:
+            node.workerinput[LAUNCHER] = process.opened.channel.path
 
 
 def note_collected(node: Any) -> None:

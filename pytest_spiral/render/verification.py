@@ -17,6 +17,7 @@ _LEVELS = {
     "job": "E1: signed by the job (its tests could have read the key)",
     "recorder": "E2: signed where tests could not read the key",
 }
+_WITNESSED = "E3: signed where tests could not read the key, and a witness had the ledger's head before collection"
 
 
 def render_verification(
@@ -82,7 +83,8 @@ def _outcome(report: Report, judgement: Judgement | None, require: str) -> list[
         ]
     if report.outcome == "unsealed" or judgement is None:
         return [("NOT SEALED", "yellow bold"), (f"the run is {report.state}; it decides nothing", "")]
-    level = (f"sealed, {_LEVELS[judgement.signed]}; signed: {judgement.signed}; log: {judgement.log}", "")
+    said = _WITNESSED if (judgement.signed, judgement.log) == ("recorder", "witnessed") else _LEVELS[judgement.signed]
+    level = (f"sealed, {said}; signed: {judgement.signed}; log: {judgement.log}", "")
     if judgement.partial or judgement.decision is None:
         return [("PARTIAL", "yellow bold"), ("no decision", ""), level]
     style = "green bold" if judgement.permission else "red bold"

@@ -4,6 +4,7 @@ Each challenge asks for something that a lesser thing cannot answer. The transcr
 rule here gives the same answer years later.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -64,11 +65,39 @@ def _named(nonce: str, answers: Mapping[str, Any]) -> str:  # noqa: ARG001 - a r
     return "" if answers.get("traces") else "it does not say which trace it plays back"
 
 
+def _booted(nonce: str, answers: Mapping[str, Any]) -> str:
+    """`written`: component → its own log, lines of JSON; `started`: component → process id, of each that was started.
+
+    Each must have written the nonce together with its process id, and no two can be one process.
+    """
+    if not nonce:
+        return "nothing was asked that could not be foreseen"
+    started, written = dict(answers.get("started", {})), dict(answers.get("written", {}))
+    if not started:
+        return "the boot started no component"
+    if len(set(started.values())) < len(started):
+        return "two components of the boot are one process"
+    silent = [name for name, pid in sorted(started.items()) if not _wrote(str(written.get(name, "")), nonce, pid)]
+    return f"the boot's nonce is not in the log of {', '.join(silent)}" if silent else ""
+
+
+def _wrote(text: str, nonce: str, pid: object) -> bool:
+    for line in text.splitlines():
+        try:
+            said = json.loads(line)
+        except ValueError:  # a traceback, say
+            continue
+        if isinstance(said, dict) and (said.get("nonce"), said.get("pid")) == (nonce, pid):
+            return True
+    return False
+
+
 CHALLENGES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "nonce-item": _found_again,
     "frame-pace": _paced,
     "run-certificate": _certified,
     RECORDED: _named,
+    "boot-nonce": _booted,
 }
 
 

@@ -76,6 +76,7 @@ _KEPT = "Compare with a copy or a head that was kept elsewhere, and find out who
 _FORMAT = "Verify with a newer pytest-spiral if the bundle was written by one, else do not trust it."
 _RECOVER = "Recover the run or run the gate again; an unsealed run decides nothing."
 
+_REDO = "Find out which test writes into the evidence, then run the gate again; nothing was signed."
 _TRUST = "Do not trust the bundle, unless the trust root is at fault: ask whoever keeps it."
 _RESIGN = "Run the gate again with a key that the trust root knows for that role."
 _EXPECT = "Look for the bundle that was meant, or correct the expectation where it is kept."
@@ -191,6 +192,12 @@ _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (11, "ledger-unregistered", "a ledger does not register the run once, opened and then collected", _KEPT),
     (11, "ledger-differs", "what a ledger registers of the run is not what the run says", _AGAIN),
     (11, "ledger-copy", "the bundle's copy of the ledger goes on after this run's tests were collected", _AGAIN),
+    (11, "ledger-published", "the head that was published is not the ledger's when the run was opened", _AGAIN),
+    (3, "launcher-file", "a file is not the one whose digest the launcher was told", _REDO),
+    (4, "launcher-start", "a run under the launcher says otherwise than the launcher of how it was started", _REDO),
+    (5, "launcher-journal", "a journal does not hold exactly the records that the launcher was told of", _REDO),
+    (5, "launcher-contradiction", "the launcher was told what cannot be", _REDO),
+    (11, "launcher-ledger", "what the launcher registered is not this run", _REDO),
     (11, "ledger-sealed", "a ledger has the run sealed with another manifest", _AGAIN),
     (11, "earlier-broken", "what the bundle carries of an earlier attempt is not what that attempt sealed", _AGAIN),
 )

@@ -24,6 +24,7 @@ from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.trust import ED25519
 from pytest_spiral.rules.attestation import decision_predicate, predicate_faults, result_statement, subject_faults
 from pytest_spiral.rules.canonical import digest
+from pytest_spiral.rules.confinement import confinement_faults
 from pytest_spiral.rules.integrity import Finding, finding, shown
 from pytest_spiral.rules.paths import ATTESTATION, TEST_RESULT
 from pytest_spiral.rules.trust import key_faults
@@ -120,8 +121,9 @@ def _signed(case: _Case, folder: Folder) -> Attested:
         if case.grounds.trust is None:
             done.state, done.note = "cannot-tell", f"{_NO_ROOT}; {shown(envelope.keyid, 60)} says it is {signer.role}"
         elif known and not done.findings:
-            done.signed = known.signs
-            done.note = f"{envelope.keyid} as {signer.role}"
+            kept = statement.predicate.isolation != "none"
+            done.signed = known.signs if kept else "job"
+            done.note = f"{envelope.keyid} as {signer.role}" + ("" if kept else _unkept(case.start, signer))
     return done
 
 
@@ -129,14 +131,26 @@ def _signer(case: _Case, envelope: Envelope, statement: DecisionStatement, done:
     """Who signed in which role: the one announced, or a recorder that signs after having verified."""
     announced, isolation = case.start.signer, statement.predicate.isolation
     if announced is not None and announced.keyid == envelope.keyid and isolation != "countersign":
-        if (isolation == "launcher") is not (announced.role == "spiral-recorder"):
+        if isolation == "launcher" and announced.role != "spiral-recorder":
             said = f"a {announced.role} signs, and isolation is {isolation!r}."
             done.add("attestation-statement", ATTESTATION, said)
+        if isolation == "launcher":
+            for sentence in confinement_faults(case.start.confinement):
+                said = f"isolation is {isolation!r}, and {shown(sentence)}."
+                done.add("attestation-statement", ATTESTATION, said)
         return announced
     if isolation != "countersign":
         said = f"{shown(envelope.keyid, 60)} signed it, announced was {_name(announced)}."
         done.add("attestation-signer", ATTESTATION, said)
     return Signer(keyid=envelope.keyid, role="spiral-recorder")
+
+
+def _unkept(start: BundleStart, signer: Signer) -> str:
+    """Why a recorder's signature proves no more than a job's."""
+    if signer.role != "spiral-recorder":
+        return ""
+    why = next(confinement_faults(start.confinement), "the launcher did not confine the tests")
+    return f", which could not keep its key from the tests: {shown(why)}"
 
 
 def _name(signer: Signer | None) -> str:

@@ -136,6 +136,12 @@ def _vouched(name: str, endpoint: Mapping[str, Any]) -> bool:
         raise
 
 
+def _boot_nonce(component: Component, nonce: str) -> dict[str, Any]:
+    """Have the system booted once with a nonce that nobody could foresee, and read each component's own log."""
+    booted = component.ask("boot", nonce=nonce)
+    return {"outcome": booted["outcome"], "started": dict(booted["started"]), "written": dict(booted["written"])}
+
+
 def _digest(certificate: Path) -> str:
     der = ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="ascii"))
     return "sha256:" + hashlib.sha256(der).hexdigest()
@@ -151,4 +157,5 @@ _BY_NAME: dict[str, tuple[str, Callable[[Component, str], dict[str, Any]]]] = {
     "sonic": ("frame-pace", _frame_pace),
     "connectors": ("run-certificate", _run_certificate),
     "operator": ("nonce-item", _nonce_command),
+    "boot": ("boot-nonce", _boot_nonce),
 }

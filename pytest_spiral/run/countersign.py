@@ -48,6 +48,8 @@ def countersign(folder: Path, load: Callable[[], SigningKey], grounds: Grounds) 
         return Countersigned(checked, "refused", "")
     key = load()
     _refuse_others(grounds.trust, key, checked)
+    if checked.signed == "job" and checked.keyid == key.keyid:
+        raise UseError(f"The tests of {folder} could read the key {key.keyid}: it cannot vouch for them. {_ROLE}")
     refuse_copies(folder, key, grounds.limits)
     if checked.signed == "recorder":
         if checked.keyid != key.keyid or statement.predicate.isolation != "countersign":

@@ -1,7 +1,7 @@
 """A run with evidence, from the first file to the seal; without pytest."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,11 +13,12 @@ from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.evidence.store import create_bundle, write_once
 from pytest_spiral.ledger.store import Store
-from pytest_spiral.model.attestation import Signed, Signer
-from pytest_spiral.model.entry import Entry
+from pytest_spiral.model.attestation import Isolation, Signed, Signer
+from pytest_spiral.model.entry import Entry, LedgerHead
 from pytest_spiral.model.evidence import BundleStart, Evidence, Scope, TargetCard
 from pytest_spiral.model.gate import GateCard, Plan
 from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.model.launcher import Confinement, Published
 from pytest_spiral.model.profile import Profile
 from pytest_spiral.model.record import End, JournalHead
 from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
@@ -33,14 +34,19 @@ from pytest_spiral.run.writer import Writer
 
 if TYPE_CHECKING:
     from pytest_spiral.evidence.keys import SigningKey
+    from pytest_spiral.run.channel import Channel
 
 SEALED = "sealed, E0: hashes only"
 ATTESTED = "sealed, signed; spiral verify --trust FILE proves it"
+HANDED_OVER = "handed over to spiral record, which seals and signs what adds up"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a run with evidence is started with."""
+    """What a run with evidence is started with.
+
+    `channel` leads to `spiral record` where that has started the run; `publish` gives the ledger's head to a witness.
+    """
 
     root: Path
     reports: Path
@@ -58,39 +64,62 @@ class Request:
     key: "SigningKey | None" = None
     ledger: Store | None = None
     release: bool = False
+    channel: "Channel | None" = None
+    publish: Callable[[LedgerHead], Published | None] | None = None
+
+    @property
+    def signer(self) -> Signer | None:
+        """Who is going to sign."""
+        if self.channel is not None:
+            return Signer(keyid=self.channel.terms.keyid, role="spiral-recorder")
+        return Signer(keyid=self.key.keyid, role="spiral-job") if self.key else None
+
+    @property
+    def confinement(self) -> Confinement | None:
+        """How the tests are kept from the key."""
+        return self.channel.terms.confinement if self.channel is not None else None
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A bundle that was begun: what a worker must know to write into it. Only the process that opened it has a logbook."""
+    """A bundle that was begun: what a worker must know to write into it. Only the process that opened it has a logbook.
+
+    `channel` is the process's way to `spiral record`, which then seals; `published` what came of giving the ledger's
+    head to a witness; `isolation` how the key was kept from the tests, which only who signs can say.
+    """
 
     folder: Path
     start: BundleStart
     first_prev: str
     key: "SigningKey | None" = field(default=None, repr=False)
     logbook: Logbook | None = None
+    channel: "Channel | None" = None
+    published: Published | None = None
+    isolation: Isolation = "none"
 
     def writer(self, process: str, redactor: Redactor) -> Writer:
         """This process's way to write."""
-        return Writer(self.folder, process, self.first_prev, self.start.nonce, redactor)
+        tell = self.channel.tell if self.channel is not None else None
+        return Writer(self.folder, process, self.first_prev, self.start.nonce, redactor, tell)
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A run that was judged and sealed."""
+    """A run that was judged and sealed. `place` is where its bundle will lie, where `spiral record` has yet to seal it."""
 
     folder: Path
     evidence: Evidence
     judgement: Judgement
+    place: Path | None = None
 
     @property
     def word(self) -> str:
         """How it was sealed, in words."""
-        return sealed_word(self.evidence.bundle)
+        return sealed_word(self.evidence.bundle) if self.place is None else HANDED_OVER
 
 
 def open_run(request: Request) -> Opened:
-    """Create the bundle's folder, register the bar, write `bundle.json`; then register the run in the ledger.
+    """Create the bundle's folder, register the bar, write `bundle.json`; then register the run, and publish that.
 
     Raises EvidenceError or UseError.
     """
@@ -117,8 +146,9 @@ def open_run(request: Request) -> Opened:
         gates=request.cards,
         require=request.require,
         mode="release" if request.release else "draft",
-        signer=Signer(keyid=request.key.keyid, role="spiral-job") if request.key else None,
+        signer=request.signer,
         ledger=head,
+        confinement=request.confinement,
     )
     write_once(folder / "plan.json", plan_bytes)
     data = msgspec.json.encode(start) + b"\n"
@@ -126,7 +156,20 @@ def open_run(request: Request) -> Opened:
     logbook = None if request.ledger is None else Logbook(request.ledger, start, digest(data))
     if logbook is not None:
         logbook.open(request.plan)
-    return Opened(folder, start, digest(data), request.key, logbook)
+    published = request.publish(logbook.opened_head) if request.publish is not None and logbook is not None else None
+    return Opened(folder, start, digest(data), request.key, logbook, request.channel, published)
+
+
+def judge_run(opened: Opened) -> Sealed:
+    """Read back what was written and judge it, as `seal_run` does, and write nothing: `spiral record` seals it.
+
+    Raises EvidenceError.
+    """
+    ledger = None if opened.logbook is None else entries_of(opened.logbook.copy())
+    evidence = read_evidence(opened.folder, ledger=ledger)
+    sealed = Path(opened.channel.terms.sealed) if opened.channel is not None else opened.folder.parents[1]
+    place = sealed / opened.folder.parent.name / opened.folder.name
+    return Sealed(opened.folder, evidence, judge_proven(evidence), place)
 
 
 def seal_run(opened: Opened) -> Sealed:
@@ -149,7 +192,8 @@ def seal_run(opened: Opened) -> Sealed:
         manifest, attestation = _sign(opened, evidence, judgement, opened.key)
     if opened.logbook is not None:
         opened.logbook.seal(judgement, evidence, manifest, attestation)
-    signed: Signed = "none" if opened.key is None else "job"
+    signer: Signed = "recorder" if opened.isolation == "launcher" else "job"
+    signed: Signed = "none" if opened.key is None else signer
     return Sealed(opened.folder, evidence, msgspec.structs.replace(judgement, signed=signed))
 
 
@@ -161,7 +205,10 @@ def _sign(opened: Opened, evidence: Evidence, judgement: Judgement, key: "Signin
     manifest = write_manifest(opened.folder)
     place = None if opened.logbook is None else opened.logbook.place
     digests = (opened.first_prev, manifest)
-    return manifest, sign_decision(opened.folder, evidence, judgement, digests, key, ledger=place)
+    attestation = sign_decision(
+        opened.folder, evidence, judgement, digests, key, ledger=place, isolation=opened.isolation
+    )
+    return manifest, attestation
 
 
 def _keep_ledger(folder: Path, logbook: Logbook) -> tuple[Entry, ...]:

@@ -20,7 +20,7 @@ from pytest_spiral.rules.requirements import RequirementError, check_names, pars
 from pytest_spiral.rules.units import decimal_text
 from pytest_spiral.run.tables import Place, Tables, parse_toml, told
 
-Assurance = Literal["E1", "E2"] | None
+Assurance = Literal["E1", "E2", "E3"] | None
 
 FORMAT = 1
 _FILE_KEYS = ("format", "assurance", "gate")
@@ -33,7 +33,7 @@ _CRITERION_KEYS = (
     "confidence_reason", "consecutive", "census", "sampling", "margin", "seed", "requires", "fidelity", "level",
     "method", "control", "tests", "planned", "subjects", "assurance",
 )  # fmt: skip
-_ASSURANCES = ("E1", "E2")
+_ASSURANCES = ("E1", "E2", "E3")
 _CONTROL_KEYS = ("of", "fault", "verdict")
 _CONTROL_VERDICTS = ("fail", "invalid", "inconclusive", "not-run")
 _GATE_ID = re.compile(r"[A-Z][A-Z0-9]{0,7}")

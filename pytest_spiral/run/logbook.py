@@ -53,6 +53,24 @@ class Logbook:
         self._collected: Entry | None = None
         self._opened: Entry | None = None
 
+    @classmethod
+    def resumed(
+        cls, ledger: Store | None, start: BundleStart, bundle: str, opened: Entry | None, collected: Entry | None
+    ) -> "Logbook | None":
+        """The logbook of a run that somebody else has opened, with its two entries; None where there is no ledger."""
+        if ledger is None or opened is None or collected is None:
+            return None
+        made = cls(ledger, start, bundle)
+        made._opened, made._collected = opened, collected
+        return made
+
+    @property
+    def opened_head(self) -> LedgerHead:
+        """Where the ledger stood when the run had been opened; EvidenceError before that."""
+        if self._start.ledger is None or self._opened is None:
+            raise EvidenceError("the run is not registered yet.")
+        return LedgerHead(id=self._start.ledger.id, seq=self._opened.seq, digest=self._opened.digest)
+
     @property
     def place(self) -> LedgerPlace:
         """Where the run stands in which ledger, as an attestation states it; EvidenceError before it was collected."""

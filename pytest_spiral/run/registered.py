@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from pytest_spiral.errors import UntrustedError, UseError
-from pytest_spiral.evidence.report import Report
+from pytest_spiral.evidence.report import Report, StepState
 from pytest_spiral.ledger.book import Book
 from pytest_spiral.ledger.fsck import fsck
 from pytest_spiral.model.attestation import DecisionPredicate, LedgerPlace
@@ -27,10 +27,12 @@ from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.entries import head_of, parse_head, read_entries, with_branches
 from pytest_spiral.rules.history import history_of
 from pytest_spiral.rules.integrity import Finding, finding, shown
-from pytest_spiral.rules.paths import ATTESTATION, BUNDLE, INVENTORY, LEDGER
+from pytest_spiral.rules.paths import ATTESTATION, BUNDLE, INVENTORY, LEDGER, MAIN_JOURNAL
 from pytest_spiral.run import clock
+from pytest_spiral.run.witness import Witnessed, check_witness
 
 _NAMED = 20
+_NOBODY = Witnessed("none")
 
 
 class Kept(NamedTuple):
@@ -160,31 +162,45 @@ def _last(entries: Sequence[Entry], kind: type[Value], nonce: str) -> Entry | No
     return found[-1] if found else None
 
 
-def check_registered(run: Registered, report: Report) -> Report:
-    """The report with step 11: positions, digests, and the ledger or head that was kept."""
+def check_registered(run: Registered, report: Report) -> tuple[Report, Witnessed]:
+    """The report with step 11: positions, digests, and the ledger or head that was kept; and whether a witness has it."""
     evidence, start = run.evidence, run.evidence.bundle
     history = history_of(evidence)
     if history is None:
         told = [_misplaced("it names a place in a ledger, and the run names none.")] if run.place is not None else []
-        return report.with_step(11, told, state="not-checked", note="a draft that was registered in no ledger")
+        told += [_nowhere()] if evidence.published else []
+        note = "a draft that was registered in no ledger"
+        return report.with_step(11, told, state="not-checked", note=note), _NOBODY
     found = [finding(code, LEDGER, sentence) for code, sentence in history.faults]
     opened = _last(evidence.ledger or (), AttemptOpened, start.nonce)
     collected = _last(evidence.ledger or (), AttemptCollected, start.nonce)
     if found or evidence.ledger is None or start.ledger is None or opened is None or collected is None:
-        return report.with_step(11, found)
+        return report.with_step(11, found), _NOBODY
     found += _digests(run.folder, opened, collected)
     if evidence.ledger[-1] != collected:
         found.append(finding("ledger-copy", LEDGER, f"it ends at entry {evidence.ledger[-1].seq}."))
     there = LedgerPlace(id=start.ledger.id, opened=opened.seq, collected=collected.seq)
     if start.signer is not None and (run.folder / ATTESTATION).exists() and run.place != there:
         found.append(_misplaced("it does not name the place in the ledger where the run stands."))
+    witnessed = check_witness(
+        evidence,
+        LedgerHead(id=start.ledger.id, seq=opened.seq, digest=opened.digest),
+        run.attested.isolation if run.attested is not None else "none",
+        run.kept.head if run.kept is not None and run.kept.entries is None else None,
+    )
+    found += witnessed.findings
     note = f"opened at {opened.seq}, collected at {collected.seq} of ledger {start.ledger.id[:_NAMED]}"
     note += f", carries {len(evidence.earlier)} earlier attempts" if evidence.earlier else ""
     if run.kept is not None:
         found += _against(evidence.ledger, run.kept)
         found += _sealed(run, start.nonce, report.manifest)
         note += _beyond(run, run.kept)
-    return report.with_step(11, found, note=note)
+    state: StepState = "cannot-tell" if witnessed.proof == "cannot-tell" else "held"
+    return report.with_step(11, found, state=state, note=note + witnessed.note), witnessed
+
+
+def _nowhere() -> Finding:
+    return finding("ledger-published", MAIN_JOURNAL, "it published a ledger's head, and names no ledger.")
 
 
 def _misplaced(sentence: str) -> Finding:

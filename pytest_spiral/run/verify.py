@@ -37,7 +37,6 @@ from pytest_spiral.run.registered import Registered, check_registered, logged_of
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 
 _LEVELS: dict[Signed, Level] = {"none": "E0", "job": "E1", "recorder": "E2"}
-_SIGNED: dict[Level, Signed] = {level: signed for signed, level in _LEVELS.items()}
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
 _NAMED = 5
 _SENTENCE = 400
@@ -51,6 +50,7 @@ class Checked:
     attempts that a kept ledger has, later ones too; None without such a ledger. `proven` is the
     judgement at the level that was proven: a sealed one is always at E0, since it is written before anybody signs. None
     where that is the same. `attested` is what step 4 read, `times` the run's first and last moment.
+    `witnessed` is whether somebody else is proven to have had the ledger's head before collection.
     """
 
     report: Report
@@ -60,6 +60,7 @@ class Checked:
     proven: Judgement | None = None
     attested: Attested = field(default_factory=Attested)
     times: tuple[int, int] = (0, 0)
+    witnessed: bool = False
 
     @property
     def statement(self) -> DecisionStatement | None:
@@ -74,7 +75,7 @@ class Checked:
     @property
     def level(self) -> Level:
         """The level of assurance that was proven."""
-        return _LEVELS[self.signed]
+        return level_of(self.signed, witnessed=self.witnessed)
 
     def status(self, require: str) -> int:
         """Exit status: 0 at least what is required, 1 authentic but below it or not sealed, 3 not to be trusted."""
@@ -144,29 +145,41 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     found = _compare_selftest(folder, evidence.plan) if report.manifest else []
     report = report.with_step(10, found, note=_controls(evidence, judgement))
     # 11
-    report = check_registered(Registered(folder, evidence, grounds.kept, attested.predicate), report)
+    report, witness = check_registered(Registered(folder, evidence, grounds.kept, attested.predicate), report)
     # 4, 6, 7: what was expected
     signed = attested.signed if report.outcome == "sound" else "none"
-    level = _LEVELS[signed]
+    witnessed = report.outcome == "sound" and witness.holds(signed)
+    level = level_of(signed, witnessed=witnessed)
     if grounds.expectation is not None and report.state == "sealed":
         report = _compare_expectation(report, grounds.expectation, judged, level)
     return Checked(
         report,
-        msgspec.structs.replace(judgement, signed=signed),
+        _marked(judgement, signed, witnessed),
         signed,
         _standing(evidence, grounds, level),
-        _proven(evidence, judgement, level),
+        _proven(evidence, judgement, level, _marked(judgement, signed, witnessed)),
         attested,
         times_of(evidence.bundle, report),
+        witnessed,
     )
 
 
-def _proven(evidence: Evidence, judgement: Judgement, level: Level) -> Judgement | None:
+def level_of(signed: Signed, *, witnessed: bool) -> Level:
+    """The level of assurance that a proven signature, and a proven witness, come to."""
+    return "E3" if witnessed and signed == "recorder" else _LEVELS[signed]
+
+
+def _marked(judgement: Judgement, signed: Signed, witnessed: bool) -> Judgement:
+    """The judgement with what was proven of who signed it, and of the ledger."""
+    return msgspec.structs.replace(judgement, signed=signed, log="witnessed" if witnessed else judgement.log)
+
+
+def _proven(evidence: Evidence, judgement: Judgement, level: Level, marked: Judgement) -> Judgement | None:
     """The judgement at that level, where a criterion of the bar asks for one and it makes a difference."""
     if level == "E0" or not any(one.assurance for one in evidence.plan.criteria()):
         return None
     proven = judge_proven(evidence, level)
-    return None if proven == judgement else msgspec.structs.replace(proven, signed=_SIGNED[level])
+    return None if proven == judgement else msgspec.structs.replace(proven, signed=marked.signed, log=marked.log)
 
 
 def _standing(evidence: Evidence, grounds: Grounds, level: Level) -> Judgement | None:

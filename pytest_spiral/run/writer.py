@@ -8,7 +8,7 @@ from mmap import mmap
 from pathlib import Path
 
 from pytest_spiral.errors import EvidenceError
-from pytest_spiral.evidence.journal import Journal
+from pytest_spiral.evidence.journal import Journal, Tell
 from pytest_spiral.evidence.samples import SampleFile
 from pytest_spiral.evidence.spool import Spool
 from pytest_spiral.evidence.store import make_folder, mapped, replace, write_stream
@@ -28,14 +28,22 @@ ALLURE = "allure-results"
 class Writer:
     """Keeps what one process records. `process` is `main` or the name of an xdist worker."""
 
-    def __init__(self, folder: Path, process: str, first_prev: str, nonce: str, redactor: Redactor) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what a chain begins with, what must not be in it, and who is told of it
+        self,
+        folder: Path,
+        process: str,
+        first_prev: str,
+        nonce: str,
+        redactor: Redactor,
+        tell: Tell | None = None,
+    ) -> None:
         self.folder = folder
         self.process = process
         self._redactor = redactor
         self._numbers = 0
         self._spools: dict[str, Spool] = {}
         self.journal = Journal(
-            folder / journal_file(process), first_prev, process, nonce, clock.wall_us, clock.mono_ns, self.refuse
+            folder / journal_file(process), first_prev, process, nonce, clock.wall_us, clock.mono_ns, self.refuse, tell
         )
 
     def refuse(self, data: bytes | mmap) -> None:

@@ -120,11 +120,11 @@ def test_the_clock_reads_the_time(modules):
 
 
 def test_the_sandbox_knows_no_wall_clock(modules):
-    assert found_in(sandbox(modules), using(WALL_CLOCKS)) == {}
+    assert found_in(sandbox(modules), using(WALL_CLOCKS), "spiral_sandbox/boot/stamp.py") == {}
 
 
-def test_only_options_and_probes_read_the_environment(modules):
-    allowed = ("pytest_spiral/plugin/options.py", "pytest_spiral/profiles/probe/")
+def test_only_options_probes_and_the_launcher_read_the_environment(modules):
+    allowed = ("pytest_spiral/plugin/options.py", "pytest_spiral/profiles/probe/", "pytest_spiral/cli/record.py")
     assert found_in(product(modules), using(ENVIRONMENT), *allowed) == {}
 
 

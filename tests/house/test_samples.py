@@ -22,6 +22,7 @@ import pytest
 from pytest_spiral.cli.main import COMMANDS
 from pytest_spiral.errors import GatesFileError
 from pytest_spiral.plugin.options import add_options
+from pytest_spiral.profiles.declared import parse_declared
 from pytest_spiral.rules.expectation import parse_expectation
 from pytest_spiral.run.gates import parse_gate_file
 from pytest_spiral.run.target_file import parse_targets
@@ -218,6 +219,8 @@ def test_toml_is_read_by_what_reads_it(sample, root):
         with pytest.raises(GatesFileError) as caught:
             parse_gate_file(sample.body, root / name, name, "")
         assert str(caught.value) == following.body.strip()
+    elif sample.note == "sample: profile":
+        assert parse_declared(sample.body.encode(), root / "profiles" / f"{table['name']}.toml").checks
     elif sample.note == "sample: expectation":
         assert parse_expectation(sample.body, sample.place).level
     elif sample.note == "sample: targets":

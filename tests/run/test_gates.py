@@ -347,7 +347,7 @@ def test_a_level_of_assurance_is_asked_for_by_file_gate_or_criterion(read, chang
     assert [one.assurance for one in read(text).gates[0].criteria] == found
 
 
-@pytest.mark.parametrize("level", ["E0", "E3", "e2", "signed"])
+@pytest.mark.parametrize("level", ["E0", "E4", "e2", "signed"])
 def test_no_other_level_can_be_asked_for(read, level):
     with pytest.raises(GatesFileError, match="assurance"):
         read(SMALL + f'assurance = "{level}"\n')

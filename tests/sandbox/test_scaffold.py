@@ -105,7 +105,7 @@ def test_callers_at_the_same_time_get_one_process(running):
 
 def test_the_sandbox_says_what_it_is(shared):
     assert (shared.name, shared.fidelity) == ("sandbox", "sandbox")
-    assert shared.components == ("memory", "sonic", "connectors", "operator")
+    assert shared.components == ("memory", "sonic", "connectors", "operator", "boot")
     assert shared.facts["clock.trusted"] is False
     assert shared.faults == known_faults()
 

@@ -15,6 +15,7 @@ from pytest_spiral.evidence.keys import make_key, write_key
 from pytest_spiral.evidence.seal import write_manifest
 from pytest_spiral.ledger.book import Book
 from pytest_spiral.run.recover import recover
+from pytest_spiral.run.verify import verify_bundle
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "verify_bundle.py"
@@ -72,7 +73,7 @@ def test_one_line_a_step_and_the_findings_below_it(forger):
     ]  # fmt: skip
     at = next(at for at, line in enumerate(lines) if "FOUND" in line)
     assert lines[at].startswith("  3 digests          FOUND")
-    assert "      attachment-mismatch log.txt: its record" in lines[at:]
+    assert "      attachment-mismatch log.txt: bytes" in lines[at:]
     assert lines[-1] == " NOT TO BE TRUSTED (E0; required: conditional)"
 
 
@@ -123,7 +124,7 @@ def test_its_types_are_those_of_the_schemas(second):
     names |= {"Target": "TargetCard", "Verdict": "CriterionVerdict", "Decided": "GateDecision"}
     names |= {"Stage": "StageDecision", "Worker": "JournalHead", "Envelope": "EnvelopeForm"}
     names |= {"Signature": "EnvelopeSignature", "Statement": "DecisionStatement", "Claim": "DecisionPredicate"}
-    names |= {"Subject": "Resource"}
+    names |= {"Subject": "Resource", "Confined": "Confinement"}
     titles = {ours: theirs for theirs, ours in names.items()}
     seen = set()
     for path in (ROOT / "pytest_spiral" / "schemas").glob("*.json"):
@@ -173,6 +174,16 @@ def test_what_is_left_to_others_reads_not_checked(forger, second):
     forger.seal()
     again = second.Check(forger.folder)
     assert (again.outcome, again.steps[10], again.found) == ("sound", check.steps[10], {})
+
+
+@pytest.mark.parametrize(("process", "at"), [("main", 2), ("gw0", 1)])
+def test_both_find_publishing_in_another_place(forger, second, process, at):
+    head = {"id": f"sha256:{'1' * 64}", "seq": 1, "digest": f"sha256:{'2' * 64}"}
+    forger.change(process, lambda known: known.insert(at, ("published", {"head": head, "by": "job", "ok": True})))
+    path = f"journal/{process}.jsonl"
+    assert (5, "record-order", path) in second.Check(forger.folder).found
+    report = verify_bundle(forger.folder).report
+    assert ("record-order", path) in {(one.code, one.path) for one in report.findings}
 
 
 def test_both_say_the_same_of_a_recovered_run(bundle, ask_both):

@@ -61,10 +61,10 @@ def read(path: Path) -> Reading:
         return Reading(None, f"{path}: {problem.strerror}")
 
 
-def ask(program: str, *arguments: str) -> Answer:
+def ask(program: str, *arguments: str, within_s: float = ANSWER_LIMIT_S) -> Answer:
     """Run a program from PATH without input, in a session of its own, and wait for what it prints.
 
-    It has `ANSWER_LIMIT_S` to close its output and a moment more to end; then its whole process group is killed.
+    It has `within_s` to close its output and a moment more to end; then its whole process group is killed.
     Its messages are asked for in the C locale. Never raises for what the program or the system does.
     """
     command = " ".join((program, *arguments))
@@ -83,7 +83,7 @@ def ask(program: str, *arguments: str) -> Answer:
     except OSError as problem:
         return Answer(command, trouble=f"{command}: could not be started: {problem.strerror}")
     with process:
-        return _answer(command, process)
+        return _answer(command, process, within_s)
 
 
 def without_ids(text: str) -> str:
@@ -91,9 +91,9 @@ def without_ids(text: str) -> str:
     return re.sub(r"[0-9a-f]{12,}", "<id>", text)
 
 
-def _answer(command: str, process: subprocess.Popen[bytes]) -> Answer:
+def _answer(command: str, process: subprocess.Popen[bytes], within_s: float) -> Answer:
     overdue = threading.Event()
-    watchdog = threading.Timer(ANSWER_LIMIT_S, _end_overdue, (process, overdue))
+    watchdog = threading.Timer(within_s, _end_overdue, (process, overdue))
     watchdog.daemon = True
     watchdog.start()
     output, errors = _drained(process)
@@ -101,7 +101,7 @@ def _answer(command: str, process: subprocess.Popen[bytes]) -> Answer:
     watchdog.join()  # from here on nobody else kills, so the process may be reaped
     status = _status(process)
     if overdue.is_set():
-        trouble = f"{command}: no answer within {ANSWER_LIMIT_S} s; it was ended with its process group"
+        trouble = f"{command}: no answer within {within_s:g} s; it was ended with its process group"
     elif status is None:
         trouble = f"{command}: closed its output and did not end; it was ended with its process group"
     elif status < 0:

@@ -32,7 +32,7 @@ from pytest_spiral.rules.selftest.tails import too_many
 MOST_SAMPLES: Final = 100
 """A plan of more samples is made as small as this, or as small as it can still be proven: the rules are the same."""
 
-VOUCHED: Final[Level] = "E2"
+VOUCHED: Final[Level] = "E3"
 """The level at which made-up evidence is judged: a pass that lacks a signature only would hide that it is one."""
 
 MOST_TRIED: Final = 5_000
