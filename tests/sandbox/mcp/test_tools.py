@@ -139,7 +139,8 @@ def test_nothing_imports_the_sdk_before_the_first_client_comes():
     """Neither a component nor the plugin: it takes a second."""
     code = (
         "import sys, importlib\n"
-        "for name in ('memory', 'sonic', 'connectors', 'operator'):\n"
+        "from spiral_sandbox.faults import COMPONENTS\n"
+        "for name in COMPONENTS:\n"
         "    importlib.import_module(f'spiral_sandbox.{name}.service')\n"
         "import pytest_spiral.plugin, pytest_spiral.adapters.operator_mcp\n"
         "print([name for name in ('mcp', 'pydantic', 'httpx2') if name in sys.modules])\n"
