@@ -11,6 +11,7 @@
     ├── EvidenceError           the evidence on disk cannot be written or read
     │   ├── DiskError           the operating system refused a write or a read: what was to be kept is lost
     │   └── UntrustedError      it can be read, and must not be trusted; carries a reason code
+    ├── SessionError            an MCP gateway gives no session, or the one there was is over
     ├── TargetLostError         the system under test died in mid-run
     └── ExchangeError           a call over a transport did not give a good reply; carries a code
 """
@@ -65,6 +66,10 @@ class UntrustedError(EvidenceError):
     def __init__(self, code: str, sentence: str) -> None:
         self.code = code
         super().__init__(sentence)
+
+
+class SessionError(SpiralError):
+    """What an MCP gateway said is no session, or the session there was is over."""
 
 
 class TargetLostError(SpiralError):

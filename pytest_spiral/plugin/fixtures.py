@@ -1,6 +1,6 @@
 """The fixtures. One to learn: `spiral`; beside it the profile and the transports."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -126,8 +126,16 @@ class Spiral:
 
         return compare_latency(self._process.rig.traces, pairs, item=item, margin=margin, confidence=confidence)
 
-    def compare_load(self, component: str, request: "Callable[[int], Request]", item: str, **plan: Any) -> "LoadParity":
-        """Judge that a load which mixes REST, gRPC and fallbacks to a component is no slower than REST alone.
+    def compare_load(
+        self,
+        component: str,
+        request: "Callable[[int], Request]",
+        item: str,
+        *,
+        ways: "Sequence[str]" = ("rest", "grpc", "fallback"),
+        **plan: Any,
+    ) -> "LoadParity":
+        """Judge that a load which mixes these ways to a component is no slower than REST alone.
 
         `request(i)` gives call i. `plan` is `calls`, `every_ms`, `margin`, and, where the defaults do not suit, `quantile`,
         `confidence`, `blocks`, `workers`: see `run.load`. Bounded; what was measured is in the bundle.
@@ -136,8 +144,8 @@ class Spiral:
 
         subject = getattr(self._process.rig.target, component)
         with subject.fallback() as fallback:
-            ways = {"rest": subject.transport("rest"), "grpc": subject.transport("grpc"), "fallback": fallback}
-            load = compare_load(ways, request, item=item, **plan)
+            open_ways = {"rest": subject.transport("rest"), "grpc": subject.transport("grpc"), "fallback": fallback}
+            load = compare_load({name: open_ways[name] for name in ways}, request, item=item, **plan)
         self._process.rig.traces.loaded(component, load)
         return load
 
