@@ -32,7 +32,8 @@ RATE = "[$__rate_interval]"
 LATENCY = "operator_api_transport_latency_ms"
 ERRORS = "operator_api_transport_errors_total"
 FALLBACKS = "operator_api_transport_fallback_total"
-HEARTBEATS = "spiral_connector_heartbeats_total"
+GATEWAY = "operator_mcp"
+HEARTBEATS = f"{GATEWAY}_heartbeats_total"
 SEARCH, INIT = "neoabzu_vector_search", "neoabzu_vector_init"
 
 Query = tuple[str, str]
@@ -96,35 +97,34 @@ def board(title: str, uid: str, says: str, seen: str) -> dashboard.Dashboard:
     return made.variables([DatasourceVariable("source").label("Source").type("prometheus"), environments])
 
 
+def add_row(made: dashboard.Dashboard, title: str, panels: Sequence[Any]) -> None:
+    """Put panels below a heading, from left to right."""
+    made.with_row(Row(title))
+    for panel in panels:
+        made.with_panel(panel)
+
+
+OPERATION = "{{environment}} {{operation}}"
 RED_BELOW_ONE = steps((None, "red"), (1, "green"))
 RED_FROM_ONE = steps((None, "green"), (1, "red"))
 PLAIN = steps((None, "text"))
 
 
-def transport() -> dashboard.Dashboard:
-    """The transport board: REST is the baseline, gRPC is held against it."""
-    both = "environment, operation, transport"
-    made = board(
-        "Spiral: transports",
-        "spiral-transport",
-        "Is it alive, and does gRPC do what REST does? REST is dashed.",
-        f"{LATENCY}_count",
-    )
-    made.with_row(Row("Is it alive?"))
-    made.with_panel(
+def alive() -> list[Any]:
+    """Whether hearts beat and metrics come."""
+    clock = f"{GATEWAY}_clock_timestamp_seconds{{{HERE}}}"
+    newest = f"{GATEWAY}_heartbeat_timestamp_seconds{{{HERE}}}"
+    expiry = f"{GATEWAY}_session_expiry_timestamp_seconds{{{HERE}}}"
+    connector = "{{environment}} {{connector}}"
+    return [
         figure(
             "Heartbeats in two minutes",
             "Accepted heartbeats of each connector. One is due every 30 s; none is an alert.",
             "short",
-            (
-                f"sum by (environment, connector) (increase({HEARTBEATS}{{{HERE}}}[2m]))",
-                "{{environment}} {{connector}}",
-            ),
+            (f"sum by (environment, connector) (increase({HEARTBEATS}{{{HERE}}}[2m]))", connector),
             colours=RED_BELOW_ONE,
             wide=8,
-        )
-    )
-    made.with_panel(
+        ),
         figure(
             "Scraped",
             "1: Prometheus reads this job's metrics. Without them every other panel is about the past.",
@@ -132,71 +132,97 @@ def transport() -> dashboard.Dashboard:
             (f'min by (environment, job) (up{{job=~"spiral-.+",{HERE}}})', "{{environment}} {{job}}"),
             colours=RED_BELOW_ONE,
             wide=8,
-        )
-    )
-    made.with_panel(
+        ),
         listing(
             "Alerts", "Alerts of the rules beside this board.", (f'ALERTS{{alertname=~"Spiral.+",{HERE}}}', ""), wide=8
-        )
-    )
-    made.with_row(Row("gRPC against REST"))
-    made.with_panel(
+        ),
+        figure(
+            "Age of the newest heartbeat",
+            "By the gateway's own clock, which in the sandbox is virtual. One is due every 30 s.",
+            "s",
+            (f"{clock} - ignoring (connector) group_right () {newest}", connector),
+            colours=steps((None, "green"), (60, "red")),
+            wide=8,
+        ),
+        figure(
+            "Latency of the newest heartbeat",
+            "From reading it to counting it. A connector that is missing here tells none, which is an alert.",
+            "s",
+            (f"{GATEWAY}_heartbeat_latency_seconds{{{HERE}}}", connector),
+            colours=PLAIN,
+            wide=8,
+        ),
+        figure(
+            "Time left to the newest session",
+            "Until its credential ends, by the gateway's own clock.",
+            "s",
+            (f"{expiry} - ignoring (connector) group_left () {clock}", connector),
+            colours=steps((None, "red"), (3600, "green")),
+            wide=8,
+        ),
+    ]
+
+
+def latencies() -> list[Any]:
+    """How long calls take over each transport."""
+    rest, grpc = quantile(0.95, LATENCY, REST), quantile(0.95, LATENCY, GRPC)
+    return [
         chart(
             "95th percentile of latency",
             "In the server, from merged buckets. Refused calls are in it: they are quick, and many of them flatter.",
             "ms",
-            (quantile(0.95, LATENCY, REST), "rest {{environment}} {{operation}}"),
-            (quantile(0.95, LATENCY, GRPC), "grpc {{environment}} {{operation}}"),
+            (rest, f"rest {OPERATION}"),
+            (grpc, f"grpc {OPERATION}"),
             baseline="rest",
-        )
-    )
-    made.with_panel(
+        ),
         chart(
             "Latency of gRPC as a multiple of REST's",
             "95th percentiles, one divided by the other. 1 is the same.",
             "short",
-            (f"{quantile(0.95, LATENCY, GRPC)} / {quantile(0.95, LATENCY, REST)}", "{{environment}} {{operation}}"),
-        )
-    )
-    made.with_panel(
+            (f"{grpc} / {rest}", OPERATION),
+        ),
+    ]
+
+
+def outcomes() -> list[Any]:
+    """How many calls there are over each transport, and what becomes of them."""
+    counted, by, both = f"{LATENCY}_count", "environment, operation", "environment, operation, transport"
+    return [
         chart(
             "Calls per second",
             "A transport that nobody calls proves nothing about parity.",
             "reqps",
-            (per_second(f"{LATENCY}_count", "environment, operation", REST), "rest {{environment}} {{operation}}"),
-            (per_second(f"{LATENCY}_count", "environment, operation", GRPC), "grpc {{environment}} {{operation}}"),
+            (per_second(counted, by, REST), f"rest {OPERATION}"),
+            (per_second(counted, by, GRPC), f"grpc {OPERATION}"),
             baseline="rest",
-        )
-    )
-    made.with_panel(
+        ),
         chart(
             "Share of calls that failed by the server's fault",
             "Over 30 minutes; what the alert for broken parity compares.",
             "percentunit",
-            (f"spiral:fault_share:increase30m{{{REST}}}", "rest {{environment}} {{operation}}"),
-            (f"spiral:fault_share:increase30m{{{GRPC}}}", "grpc {{environment}} {{operation}}"),
+            (f"spiral:fault_share:increase30m{{{REST}}}", f"rest {OPERATION}"),
+            (f"spiral:fault_share:increase30m{{{GRPC}}}", f"grpc {OPERATION}"),
             baseline="rest",
-        )
-    )
-    made.with_panel(
+        ),
         chart(
             "Errors per second by reason",
             "validation and permission are the caller's, handshake and exception ours.",
             "reqps",
-            (per_second(ERRORS, f"{both}, reason"), "{{transport}} {{environment}} {{operation}} {{reason}}"),
+            (per_second(ERRORS, f"{both}, reason"), f"{{{{transport}}}} {OPERATION} {{{{reason}}}}"),
             baseline="rest",
-        )
-    )
-    made.with_panel(
+        ),
         chart(
             "Fallbacks per second",
             "Calls that took the way over REST because gRPC failed. With fallbacks, REST is compared with itself.",
             "reqps",
-            (per_second(FALLBACKS, both), "{{transport}} {{environment}} {{operation}}"),
-        )
-    )
-    made.with_row(Row("Error budget"))
-    made.with_panel(
+            (per_second(FALLBACKS, both), f"{{{{transport}}}} {OPERATION}"),
+        ),
+    ]
+
+
+def budget() -> list[Any]:
+    """How much of the error budget is used."""
+    return [
         chart(
             "How fast the budget burns",
             "Share of faults as a multiple of the 1 % that the budget allows. 1 uses it up in just 30 days.",
@@ -205,9 +231,12 @@ def transport() -> dashboard.Dashboard:
             (f"spiral:fault_share:rate6h{{{HERE}}} / 0.01", "6 h {{environment}}"),
             wide=24,
         )
-    )
-    made.with_row(Row("Memory"))
-    made.with_panel(
+    ]
+
+
+def memory() -> list[Any]:
+    """The vector store."""
+    return [
         chart(
             "95th percentile of search",
             "Searches that succeeded; the contract has no label for the transport here.",
@@ -215,9 +244,7 @@ def transport() -> dashboard.Dashboard:
             (quantile(0.95, f"{SEARCH}_latency_seconds", HERE, "environment"), "search {{environment}}"),
             (quantile(0.95, f"{INIT}_latency_seconds", HERE, "environment"), "init {{environment}}"),
             wide=8,
-        )
-    )
-    made.with_panel(
+        ),
         chart(
             "Searches per second",
             "All, and those that succeeded.",
@@ -226,9 +253,7 @@ def transport() -> dashboard.Dashboard:
             (per_second(f"{SEARCH}_latency_seconds_count", "environment"), "succeeded {{environment}}"),
             (per_second(f"{INIT}_total", "environment"), "init {{environment}}"),
             wide=8,
-        )
-    )
-    return made.with_panel(
+        ),
         figure(
             "Items stored",
             "In the vector store.",
@@ -236,98 +261,111 @@ def transport() -> dashboard.Dashboard:
             (f"sum by (environment) (neoabzu_vector_store_size{{{HERE}}})", "{{environment}}"),
             colours=PLAIN,
             wide=8,
-        )
-    )
+        ),
+    ]
 
 
-def boot() -> dashboard.Dashboard:
-    """The boot board: the newest run of boots, and the runs before it."""
+def told(name: str) -> str:
+    """A figure of the newest run of boots."""
+    return f"razar_boot_{name}{{{HERE}}}"
 
-    def told(name: str) -> str:
-        return f"razar_boot_{name}{{{HERE}}}"
 
-    made = board(
-        "Spiral: boots",
-        "spiral-boot",
-        "The newest run of boots as boot_metrics.prom tells it, and how runs went before.",
-        "razar_boot_run_time_seconds",
-    )
-    made.with_row(Row("The newest run"))
-    made.with_panel(
+def newest_run() -> list[Any]:
+    """How the newest run of boots went, and how old it is."""
+    return [
         figure(
             "Components that came up",
             "Share of components that were ready in the end, standbys included. The roadmap asks for 95 %.",
             "percentunit",
             (told("success_rate"), "{{environment}}"),
             colours=steps((None, "red"), (0.95, "green")),
-        )
-    )
-    made.with_panel(
+        ),
         figure(
             "Boots at the first attempt",
             "Share of boots in which every component was ready at its first attempt.",
             "percentunit",
             (f"{told('sequence_first_attempt_total')} / {told('sequence_total')}", "{{environment}}"),
             colours=steps((None, "red"), (0.95, "green")),
-        )
-    )
-    made.with_panel(
+        ),
         figure(
             "Age of the run",
             "Since the run began. Old telemetry is not new: a green figure of last month says nothing of today.",
             "s",
             (f"time() - {told('run_time_seconds')}", "{{environment}}"),
             colours=steps((None, "green"), (7 * 86400, "red")),
-        )
-    )
-    made.with_panel(listing("Which run", "The run's id, to find its bundle by.", (told("run_info"), ""), wide=6))
-    made.with_panel(
+        ),
+        listing("Which run", "The run's id, to find its bundle by.", (told("run_info"), ""), wide=6),
         figure(
             "Components",
-            "To be booted, ready in the end, ready at the first attempt, not ready.",
+            "To be booted, ready in the end, ready at the first attempt.",
             "short",
             (told("component_total"), "all {{environment}}"),
             (told("component_success_total"), "ready {{environment}}"),
             (told("first_attempt_success_total"), "at first {{environment}}"),
             colours=PLAIN,
             wide=12,
-        )
-    )
-    made.with_panel(
+        ),
         figure(
             "Components that did not come up",
             "Not ready in the end, or never started.",
             "short",
             (told("component_failure_total"), "{{environment}}"),
             colours=RED_FROM_ONE,
-        )
-    )
-    made.with_panel(
+        ),
         figure(
             "Retries",
             "Attempts after a component's first one.",
             "short",
             (told("retry_total"), "{{environment}}"),
             colours=RED_FROM_ONE,
-        )
-    )
-    made.with_row(Row("Run after run"))
-    made.with_panel(
+        ),
+    ]
+
+
+def runs() -> list[Any]:
+    """Run after run."""
+    return [
         chart(
             "Share of components that came up",
             "A step is another run.",
             "percentunit",
             (told("success_rate"), "{{environment}}"),
-        )
-    )
-    return made.with_panel(
+        ),
         chart(
             "Seconds for one boot",
             "Mean over the run: the file tells no more than the sum.",
             "s",
             (f"{told('total_time_seconds')} / {told('sequence_total')}", "{{environment}}"),
-        )
+        ),
+    ]
+
+
+def transport() -> dashboard.Dashboard:
+    """The transport board: REST is the baseline, gRPC is held against it."""
+    made = board(
+        "Spiral: transports",
+        "spiral-transport",
+        "Is it alive, and does gRPC do what REST does? REST is dashed.",
+        f"{LATENCY}_count",
     )
+    add_row(made, "Is it alive?", alive())
+    add_row(made, "gRPC against REST", latencies() + outcomes())
+    add_row(made, "Error budget", budget())
+    add_row(made, "Memory", memory())
+    return made
+
+
+def boot() -> dashboard.Dashboard:
+    """The boot board: the newest run of boots, and the runs before it."""
+    made = board(
+        "Spiral: boots",
+        "spiral-boot",
+        "The newest run of boots as boot_metrics.prom tells it, and how runs went before.",
+        "razar_boot_run_time_seconds",
+    )
+    add_row(made, "The newest run", newest_run())
+    add_row(made, "Run after run", runs())
+    return made
 
 
 def boards() -> dict[str, str]:

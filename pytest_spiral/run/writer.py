@@ -115,10 +115,10 @@ class Writer:
         return find_suspects(data)
 
     def keep_traces(self, traces: Traces) -> None:
-        """Write `traces/<service>/<kind>_trace.json`: the first exchanges of each, and how many more there were."""
-        for service, kind, document in traces.documents():
+        """Write `traces/<service>/`: exchanges, what was compared, and how much more there was."""
+        for service, file, document in traces.documents():
             data = self._redactor.redact(json.dumps(document, indent=1, sort_keys=True)).encode() + b"\n"
-            name = f"{self._prefix}{kind}_trace.json"
+            name = f"{self._prefix}{file}"
             self.attach(f"{TRACES}/{service}/{name}", data, name=name, media_type="application/json")
 
     def keep_log(self, name: str, path: Path) -> None:

@@ -11,12 +11,12 @@ from spiral_sandbox.connectors.conduct import conduct_under
 from spiral_sandbox.connectors.control import Control
 from spiral_sandbox.connectors.core import VERSION, Connector, PromotedContext, Shared
 from spiral_sandbox.connectors.credentials import Register
+from spiral_sandbox.connectors.heartbeats import Heartbeats
 from spiral_sandbox.connectors.rig import Rig
 from spiral_sandbox.connectors.rotation import RotationLedger
 from spiral_sandbox.connectors.served import ServedLog
 from spiral_sandbox.connectors.surface_grpc import OPTIONS, add_connector
 from spiral_sandbox.connectors.surface_rest import rest_app
-from spiral_sandbox.connectors.telemetry import Telemetry
 from spiral_sandbox.hot_tls import HotTls
 from spiral_sandbox.serving import serve_grpc, serve_rest
 
@@ -37,24 +37,24 @@ class ConnectorsService:
         clock, served, conduct = VirtualClock(seeded_start(context.seed)), ServedLog(), conduct_under(context.faults)
         register, ledger = Register(), RotationLedger()
         contexts = _promote(CONTEXTS, clock, context.folder)
-        self._telemetry = Telemetry(context.folder, SERVICES)
-        shared = Shared(clock, register, ledger, served, conduct, contexts, self._telemetry)
+        heartbeats = self._heartbeats = Heartbeats(clock.now, context.folder / "connectors.prom", SERVICES)
+        shared = Shared(clock, register, ledger, served, heartbeats, conduct, contexts)
         held = {name: register.issue(name, clock.now()) for name in SERVICES}
         self._connectors = {name: Connector(name, shared) for name in SERVICES}
         self._tls = None if context.tls is None else HotTls(context.tls)
-        self._control = Control(Rig(clock, register, ledger, conduct, held), self._connectors, served, self._tls)
+        self._control = Control(Rig(clock, register, ledger, conduct, held), self._connectors, shared, self._tls)
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def telemetry(self) -> dict[str, Path]:
         """The file that is left at the end."""
-        return {"metrics": self._telemetry.metrics.path}
+        return {"metrics": self._heartbeats.metrics.path}
 
     async def start(self) -> dict[str, dict[str, object]]:
         """Start six servers; endpoints are `<service>.rest` and `<service>.grpc`."""
         endpoints: dict[str, dict[str, object]] = {}
         for name, connector in self._connectors.items():
-            rest = await serve_rest(rest_app(connector, self._telemetry.metrics), self._tls)
+            rest = await serve_rest(rest_app(connector), self._tls)
             self._stops.append(rest.stop)
             grpc = await serve_grpc(_adding(connector), self._tls, OPTIONS)
             self._stops.append(grpc.stop)
@@ -71,7 +71,7 @@ class ConnectorsService:
             self._tls.close()
         stops, self._stops = self._stops, []
         await asyncio.gather(*(stop() for stop in stops))
-        self._telemetry.metrics.write()
+        self._heartbeats.metrics.write()
 
 
 def build(context: "Context") -> ConnectorsService:

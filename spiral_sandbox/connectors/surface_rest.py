@@ -13,7 +13,7 @@ from starlette.routing import Route
 from spiral_contract.operations import OPERATIONS
 from spiral_sandbox.connectors.core import LARGEST_BODY, VERSION, Call, Connector, request_id_of
 from spiral_sandbox.connectors.refusal import Code, Refusal, unreadable
-from spiral_sandbox.metrics import Metrics, metrics_route
+from spiral_sandbox.metrics import metrics_route
 
 SERVED = ("health", "handshake", "heartbeat")
 """Operations of the contract that a connector serves."""
@@ -22,13 +22,13 @@ SERVED = ("health", "handshake", "heartbeat")
 _DISCARDED = 8 * LARGEST_BODY
 
 
-def rest_app(connector: Connector, metrics: Metrics) -> Starlette:
+def rest_app(connector: Connector) -> Starlette:
     """The ASGI application of one connector; the metrics are those of all connectors of the process."""
     routes = [
         Route(OPERATIONS[name].rest_path, _endpoint(connector, name), methods=[OPERATIONS[name].rest_method])
         for name in SERVED
     ]
-    routes.append(metrics_route(metrics.exposition))
+    routes.append(metrics_route(connector.metrics))
     return Starlette(routes=routes, exception_handlers={HTTPException: no_route})
 
 

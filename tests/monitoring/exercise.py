@@ -5,13 +5,7 @@ from pytest_spiral.model.exchange import Request
 
 KINDS = ("rest", "grpc")
 CONNECTORS = ("operator_api", "operator_upload", "crown_handshake")
-BEAT = {
-    "chakra": "root",
-    "cycle_count": 1,
-    "context": "stage-b-rehearsal",
-    "credential_expiry": "2099-01-01T00:00:00Z",
-    "emitted_at": "2026-09-26T18:03:00Z",
-}
+CONTEXT = "stage-b-rehearsal"
 
 
 def bearer(shown):
@@ -43,8 +37,30 @@ def use_memory(ask, transport):
 
 
 def use_connectors(ask, transport, silent=()):
-    """A heartbeat of each connector over both transports."""
+    """A session and a heartbeat of each connector over both transports; silent hearts have the session alone."""
     for service in CONNECTORS:
         metadata = bearer(ask("credential", service=service))
-        for kind in KINDS if service not in silent else ():
-            transport(kind, service).exchange(Request(operation="heartbeat", payload=BEAT, metadata=metadata))
+        for kind in KINDS:
+            opened = Request(operation="handshake", payload=handshake(service), metadata=metadata)
+            session = transport(kind, service).exchange(opened).payload["session"]
+            if service not in silent:
+                beat = Request(operation="heartbeat", payload=heartbeat(session), metadata=metadata)
+                transport(kind, service).exchange(beat)
+
+
+def handshake(service):
+    return {
+        "identity": {"connector_id": service, "version": "1.2.3", "instance": "rehearsal-1"},
+        "supported_contexts": [{"name": CONTEXT, "channels": ["audio"], "capabilities": ["replay"]}],
+        "rotation": {"last_rotated": "", "rotation_window": "PT48H", "supports_hot_swap": True, "token_hint": ""},
+    }
+
+
+def heartbeat(session):
+    return {
+        "chakra": "root",
+        "cycle_count": 1,
+        "context": CONTEXT,
+        "credential_expiry": session["credential_expiry"],
+        "emitted_at": session["issued_at"],
+    }

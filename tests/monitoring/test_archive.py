@@ -20,7 +20,11 @@ CONTRACT = {
         "neoabzu_vector_search": "counter",
         "neoabzu_vector_store_size": "gauge",
     },
-    "connectors": {"spiral_connector_heartbeats": "counter"},
+    "connectors": {
+        "operator_mcp_heartbeats": "counter",
+        "operator_mcp_heartbeat_timestamp_seconds": "gauge",
+        "operator_mcp_heartbeat_latency_seconds": "gauge",
+    },
     "boot": {
         "razar_boot_first_attempt_success_total": "gauge",
         "razar_boot_retry_total": "gauge",
@@ -47,7 +51,7 @@ def test_each_metric_of_the_contract_is_archived(bundle, component):
 def test_what_was_done_is_what_was_archived(bundle, spans):
     stored = families(bundle, "memory")["neoabzu_vector_store_size"].samples[0].value
     assert stored == 50 + 2  # one item of each challenge
-    beats = families(bundle, "connectors")["spiral_connector_heartbeats"].samples
+    beats = families(bundle, "connectors")["operator_mcp_heartbeats"].samples
     assert [one.value for one in beats] == [1] * 6
     fallbacks = families(bundle, "operator")["operator_api_transport_fallback"].samples
     engaged = {one.labels["transport"]: one.value for one in fallbacks if one.labels["operation"] == "dispatch_command"}

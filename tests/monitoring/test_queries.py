@@ -8,7 +8,7 @@ MISSPELT = {
     "sum(rate(operator_api_transport_latency_ms_cuont[5m]))": "operator_api_transport_latency_ms_cuont",
     "razar_boot_succes_rate > 1": "razar_boot_succes_rate",
     "up unless on (job) neoabzu_vector_store_sizes": "neoabzu_vector_store_sizes",
-    "max_over_time(rate(spiral_connector_heartbeat_total[1m])[5m:1m])": "spiral_connector_heartbeat_total",
+    "max_over_time(rate(operator_mcp_heartbeat_total[1m])[5m:1m])": "operator_mcp_heartbeat_total",
     '{__name__="operator_api_transport_latency"}': "",
 }
 TIED = {
