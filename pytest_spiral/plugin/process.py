@@ -94,7 +94,7 @@ class Process:
                 keeper=self.keeper,
                 redact=self.redactor.redact,
                 nonce=lambda: secrets.token_hex(16),
-                shelf=self.writer,
+                files=self.writer,
             )
         return self._rig
 

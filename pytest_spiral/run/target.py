@@ -84,7 +84,7 @@ class Left:
     telemetry: Mapping[TelemetryKind, Path] = field(default_factory=dict)
 
 
-class Shelf(Protocol):
+class FileKeeper(Protocol):
     """Where the files that a target leaves are kept. `prefix` tells a second target's from those of the first."""
 
     def keep_log(self, name: str, path: Path) -> None:
@@ -282,7 +282,7 @@ class Rig:
         keeper: Keeper,
         redact: Callable[[str], str],
         nonce: Callable[[], str],
-        shelf: Shelf | None,
+        files: FileKeeper | None,
     ) -> None:
         self._name = name
         self._root = root
@@ -292,7 +292,7 @@ class Rig:
         self.redact = redact
         self.nonce = nonce
         self.traces = Traces()
-        self._shelf = shelf
+        self._files = files
         self._target: Target | None = None
         self._folders: list[Path] = []
         self._told: set[str] = set()
@@ -368,12 +368,12 @@ class Rig:
 
     def _finish(self, target: Target, prefix: str) -> None:
         for left in target.close():
-            if self._shelf is None:
+            if self._files is None:
                 continue
             if left.log is not None:
-                self._shelf.keep_log(f"{prefix}{left.component}.log", left.log)
+                self._files.keep_log(f"{prefix}{left.component}.log", left.log)
             for kind, path in left.telemetry.items():
-                self._shelf.keep_telemetry(left.component, kind, path, prefix)
+                self._files.keep_telemetry(left.component, kind, path, prefix)
 
     def close(self) -> None:
         """Stop everything and remove the working folders, keys included. May be called twice."""
