@@ -20,6 +20,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
     Threshold,
     ThresholdsMode,
+    VariableOption,
     VariableRefresh,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
@@ -71,7 +72,8 @@ def chart(title: str, says: str, unit: str, *queries: Query, wide: int = 12, bas
     panel = timeseries.Panel().title(title).description(says).datasource(SOURCE).unit(unit).targets(targets(queries))
     if baseline:
         dashes = LineStyle().fill("dash").dash([8, 6]).build()
-        panel.override_by_regexp(f"^{baseline}", [DynamicConfigValue("custom.lineStyle", dashes)])
+        # Between slashes: Grafana takes anything else for the whole name.
+        panel.override_by_regexp(f"/^{baseline}/", [DynamicConfigValue("custom.lineStyle", dashes)])
     return panel.min(0).span(wide).height(8)
 
 
@@ -91,7 +93,7 @@ def board(title: str, uid: str, says: str, seen: str) -> dashboard.Dashboard:
     """An empty board with its two variables; `seen` is a metric by which environments are found."""
     environments = QueryVariable("environment").label("Environment").datasource(SOURCE).multi(multi=True)
     environments.query(f"label_values({seen}, environment)").refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-    environments.include_all(include_all=True).all_value(".*")
+    environments.include_all(include_all=True).all_value(".*").current(VariableOption(text="All", value="$__all"))
     made = dashboard.Dashboard(title).uid(uid).description(says).tags(["spiral"]).readonly()
     made.timezone("utc").time("now-1h", "now").refresh("30s").tooltip(DashboardCursorSync.CROSSHAIR)
     return made.variables([DatasourceVariable("source").label("Source").type("prometheus"), environments])
@@ -372,9 +374,16 @@ def boards() -> dict[str, str]:
     """Every board by the name of its file, as JSON with sorted keys."""
     made = {"transport.json": transport(), "boot.json": boot()}
     return {
-        name: json.dumps(one.build(), cls=JSONEncoder, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
-        for name, one in made.items()
+        name: json.dumps(whole(one), sort_keys=True, indent=2, ensure_ascii=False) + "\n" for name, one in made.items()
     }
+
+
+def whole(made: dashboard.Dashboard) -> dict[str, Any]:
+    """A board with what the builders leave to whoever loads it: each panel has a number, and no key that says nothing."""
+    document: dict[str, Any] = json.loads(json.dumps(made.build(), cls=JSONEncoder))
+    panels = ({key: value for key, value in panel.items() if value is not None} for panel in document["panels"])
+    document["panels"] = [{**panel, "id": number} for number, panel in enumerate(panels, start=1)]
+    return document
 
 
 def outline(document: dict[str, Any]) -> Iterator[str]:

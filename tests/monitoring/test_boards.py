@@ -1,6 +1,7 @@
 """The boards are what the code makes, whole, and what the manual says of them."""
 
 import json
+import re
 import subprocess
 import sys
 from itertools import combinations
@@ -39,6 +40,9 @@ def test_a_board_that_was_changed_by_hand_is_found(boards, tmp_path, monkeypatch
 def test_ids_source_and_title_are_set_everywhere(documents):
     assert len({one["uid"] for one in documents.values()}) == len(documents)
     for document in documents.values():
+        numbers = [one["id"] for one in document["panels"]]
+        assert len(set(numbers)) == len(numbers)
+    for document in documents.values():
         for panel in panels(document):
             assert panel["title"], document["title"]
             assert panel["description"], panel["title"]
@@ -66,6 +70,36 @@ def test_source_and_environment_are_chosen_by_who_looks(documents):
         assert (variables["source"]["type"], variables["source"]["query"]) == ("datasource", "prometheus")
         assert variables["environment"]["allValue"] == ".*"
         assert variables["environment"]["multi"]
+
+
+def nulls(value, name=""):
+    """The keys whose value is null, wherever they are."""
+    if isinstance(value, dict):
+        return {found for key, one in value.items() for found in nulls(one, key)}
+    if isinstance(value, list):
+        return {found for one in value for found in nulls(one, name)}
+    return {name} if value is None else set()
+
+
+def test_nothing_is_null_but_where_thresholds_begin(documents):
+    """The first step of thresholds is null in Grafana's own files too: minus infinity is no number of JSON."""
+    assert {title: nulls(document) for title, document in documents.items()} == dict.fromkeys(documents, {"value"})
+
+
+def test_the_baseline_is_dashed_on_each_panel_that_has_one(documents):
+    """Grafana takes a pattern without slashes for the whole name, so that it would match no series."""
+    dashed = 0
+    for panel in panels(documents["transport.json"]):
+        for override in panel["fieldConfig"]["overrides"]:
+            pattern = override["matcher"]["options"]
+            assert (pattern[0], pattern[-1]) == ("/", "/")
+            matched = [one for one in panel["targets"] if re.search(pattern[1:-1], one["legendFormat"])]
+            assert [override["properties"][0]["value"]["fill"], bool(matched) or "reason" in panel["title"]] == [
+                "dash",
+                True,
+            ]
+            dashed += 1
+    assert dashed == 4
 
 
 def test_each_transport_panel_shows_both(documents):
