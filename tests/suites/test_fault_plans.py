@@ -29,7 +29,7 @@ TIMED = {"G1.mixed-load"}
 pytestmark = pytest.mark.timeout(240)
 
 
-def tested():
+def gates_with_tests():
     """Every gate that a suite has a short test module for, and its stage: `stage_b/test_b1_memory_load.py` is B1's."""
     found = {path.stem.split("_")[1].upper(): path.parent.name for path in (ROOT / "suites").glob("*/test_*.py")}
     return {gate: stage for gate, stage in found.items() if gate not in LONG}
@@ -41,7 +41,7 @@ def gates_of(plan):
     return sorted({criterion.partition(".")[0] for criterion in criteria})
 
 
-STAGES = tested()
+STAGES = gates_with_tests()
 HERE = {name: plan for name, plan in known_faults().items() if plan.component not in ELSEWHERE}
 TRIED = sorted({(name, STAGES[gate]) for name, plan in HERE.items() for gate in gates_of(plan) if gate in STAGES})
 
