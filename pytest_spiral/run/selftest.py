@@ -45,12 +45,12 @@ def certificate_bytes(certificate: Certificate) -> bytes:
     return canonical_bytes(msgspec.to_builtins(certificate)) + b"\n"
 
 
-def judge_proven(evidence: Evidence, level: Level = "E0") -> Judgement:
+def judge_proven(evidence: Evidence, level: Level = "E0", stale: Mapping[str, str] | None = None) -> Judgement:
     """Judge evidence by a bar that was tried first: a criterion that cannot be proven, or cannot fail, is invalid.
 
-    `level` is the level of assurance that verifying proved.
+    `level` is the level of assurance that verifying proved, `stale` what has changed since by criterion.
     """
-    return judge(evidence, unproven_of(certificate_of(evidence.plan)), level)
+    return judge(evidence, unproven_of(certificate_of(evidence.plan)), level, stale or {})
 
 
 def unproven_of(certificate: Certificate) -> Mapping[str, str]:
