@@ -64,13 +64,13 @@ def try_bar(root: Path, selector: str) -> Tried:
     if not files:
         raise UseError(f"no gates file is found under {root}. Remedy: run `spiral init`, or name its folder by --root.")
     plan = make_plan(files, (), ())
-    chosen = _selected(files, plan, selector)
+    chosen = chosen_criteria(files, plan, selector)
     bar = certificate_of(plan) if chosen is None else selftest(plan, chosen)
     return Tried(bar, certificate_of(REFERENCE))
 
 
-def _selected(files: tuple[GateFile, ...], plan: Plan, selector: str) -> frozenset[str] | None:
-    """The criteria of a stage, a gate, or one of them; None for all."""
+def chosen_criteria(files: tuple[GateFile, ...], plan: Plan, selector: str) -> frozenset[str] | None:
+    """The criteria of a stage, a gate, or one of them; None for all. Raises UseError for what is none of these."""
     if not selector:
         return None
     stages = {gate.stage for file in files for gate in file.gates if gate.stage}

@@ -87,6 +87,17 @@ def smallest_exposure(at_most: Fraction, confidence: Fraction, *, count: int = 0
     return first_holding(lambda units: compare_lower_tail(Poisson(at_most * units), count, alpha) <= 0, 1)
 
 
+def most_events(expected: Fraction, confidence: Fraction) -> int:
+    """How many events prove a rate of them, where `expected` would come at the limit; -1 where not even none does.
+
+    The largest c with P(Poisson(expected) <= c) <= alpha. ValueError unless that many are expected.
+    """
+    if expected <= 0:
+        raise ValueError(f"a rate of events is limited by a positive number, got {expected}")
+    alpha, at_limit = alpha_of(confidence), Poisson(expected)
+    return first_holding(lambda count: compare_lower_tail(at_limit, count, alpha) > 0, 0) - 1
+
+
 def first_holding(holds: Callable[[int], bool], start: int) -> int:
     """The first number from `start` on for which the condition holds; once true, it stays true."""
     step = 1
