@@ -105,7 +105,7 @@ def _offers(one: LimitOutlook, width: int) -> list[Line]:
 
 
 def _offer(offer: PlanOffer, one: LimitOutlook) -> str:
-    mark = "  <- no more failed than here" if offer.failures == one.allowed else ""
+    mark = "  <- as many failed as here" if offer.failures == one.allowed else ""
     row_chance = f"{_share(offer.row):>12}" if one.runs > 1 else ""
     return f" {grouped(offer.samples):>13}{offer.failures:>17}{_share(offer.chance):>17}{row_chance}{mark}"
 

@@ -86,7 +86,7 @@ def chance_of_pooled(samples: int, runs: int, each: int, together: int, true_rat
     check_counts(each=each, together=together)
     most = min(each, together, samples)
     steps = [chance_of_passing(samples, number, true_rate) for number in range(most + 1)]
-    alone = [one - before for one, before in pairwise([0.0, *steps])]
+    alone = [one - before for before, one in pairwise([0.0, *steps])]
     weights = [1.0]
     for _ in range(runs):
         size = min(together + 1, len(weights) + most)
