@@ -142,6 +142,9 @@ def _sequential(criterion: Criterion) -> Iterator[Fault]:
     if criterion.confidence in (None, "none") or criterion.consecutive > 1 or criterion.census:
         problem = f"{name} is sequential, so that it has a confidence, and neither consecutive runs nor a census."
         yield Fault("sequential", problem, "declare `confidence`, and remove `consecutive` and `census`")
+    if criterion.margin is not None:
+        problem = f"{name} is sequential, and has no bound that could be inside its limit by a margin."
+        yield Fault("margin", problem, "remove it")
     for limit in criterion.limits:
         bar = bound_of(limit, "1")
         if not bar < design < 2 * bar:

@@ -76,6 +76,7 @@ def test_a_sequential_plan_tells_how_far_it_has_come(plan):
         ({"sequential": "99 s"}, "sequential"),
         ({"sequential": "99 %", "samples": 72}, "samples"),
         ({"sequential": "99 %", "consecutive": 2}, "sequential"),
+        ({"sequential": "99 %", "margin": "1 %"}, "margin"),
         ({"sequential": "99 %", "confidence": "none", "confidence_reason": "why"}, "sequential"),
         ({"sequential": "99 %", "limits": "rate(boot) <= 5 %"}, "sequential"),
         ({"sequential": "99 %", "limits": "failures(boot) <= 5", "confidence": None}, "sequential"),

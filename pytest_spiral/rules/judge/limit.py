@@ -123,7 +123,7 @@ def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population
         planned=None if limit.statistic in _UNPLANNED else _shown_plan(criterion, limit, lost),
         warm_up=sum(one.warm for one in samples),
         failed=failures(one for one in samples if not one.warm),
-        margin=_margin(judged),
+        margin=_margin(judged) if criterion.sequential is None else None,
         confidence=criterion.confidence or "" if limit.statistic in CONFIDENT else "",
         where=population.where,
         qualifiers=qualifiers,
@@ -320,12 +320,13 @@ def _count_rate(case: Case) -> Judged:
         )
 
     judged = judge(min(taken, planned), planned)
-    if taken <= planned or judged.verdict is not Verdict.FAIL:
+    if taken > planned and judged.verdict is Verdict.FAIL:
+        judged = judge(taken, taken)
+        if judged.verdict is not Verdict.FAIL:
+            judged = replace(judged, verdict=Verdict.INCONCLUSIVE, reason=judged.reason or Reason.POINT_ONLY)
+    if judged.verdict is Verdict.INVALID:
         return judged
-    longer = judge(taken, taken)
-    if longer.verdict is Verdict.FAIL:
-        return longer
-    return replace(longer, verdict=Verdict.INCONCLUSIVE, reason=longer.reason or Reason.POINT_ONLY)
+    return replace(judged, shown=(("count", total), ("exposure", measured)))
 
 
 def _extreme(case: Case) -> Judged:

@@ -82,6 +82,7 @@ def _pooled(criterion: Criterion, limit: Limit, whole: list[LimitVerdict | None]
         failed=samples - hits,
         margin=margin,
         note=note,
+        where=f"the first {criterion.consecutive} of {len(whole)} runs",
         qualifiers=tuple(dict.fromkeys((*map(str, judged.qualifiers), *independence_note(samples - hits)))),
     )
 

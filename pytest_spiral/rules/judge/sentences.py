@@ -26,7 +26,7 @@ _REASONS = {
     Reason.ROW_HUNTED: "so many runs were tried that such a row comes by chance",
     Reason.LOST_SAMPLES: "announced samples never came, and they could decide",
     Reason.MISSING_PART: "a listed item was not compared",
-    Reason.PLAN_SPENT: "the plan was full before, and has not decided for this subject",
+    Reason.PLAN_SPENT: "the plan is full, and has not decided for this subject",
     Reason.ATTEMPTS_DISAGREE: "the plan was full and passed, and all attempts together miss the limit",
     Reason.VIRTUAL_CLOCK: "the time passed on a clock that can be set",
     Reason.EMPTY: "there are no samples",
@@ -54,7 +54,7 @@ def limit_note(criterion: Criterion, limit: Limit, judged: Judged, population: P
     if limit.statistic == "count":
         notes.append(_shows(criterion, judged))
     if limit.statistic == "count-rate":
-        notes.append(_counted(criterion, limit, judged))
+        notes.append(_counted(criterion, judged))
     if criterion.sequential is not None and limit.statistic == "rate":
         notes.append(_evidence(judged))
     if limit.statistic == "quantile" and any(one.ns is not None for one in population.first.samples):
@@ -81,13 +81,13 @@ def _shows(criterion: Criterion, judged: Judged) -> str:
     return f"{judged.value} in {exposure} shows at most {shown} {per}"
 
 
-def _counted(criterion: Criterion, limit: Limit, judged: Judged) -> str:
-    """What the rate was figured from: `3 in 10 h, of a declared 10 h`."""
+def _counted(criterion: Criterion, judged: Judged) -> str:
+    """What the rate was figured from: `3 in 10.5 h, judged over 10 h`."""
     figures: dict[str, Any] = dict(judged.shown)
     if judged.value is None or "count" not in figures:
         return ""
-    over = f"{format_number(figures['exposure'])} {(limit.unit or '').removeprefix('per ')}"
-    return f"{figures['count']} in {over}, of a declared {criterion.exposure}"
+    unit = parse_quantity(criterion.exposure or "").unit
+    return f"{figures['count']} in {format_number(figures['exposure'])} {unit}, judged over {criterion.exposure}"
 
 
 def _evidence(judged: Judged) -> str:
