@@ -878,6 +878,13 @@ def provable(criterion, limit):
 
 def unread(criterion):
     """Limits that do not mean what their text says, or that nothing can prove."""
+    for one in criterion["limits"] if criterion["sequential"] or criterion["combine"] == "pooled" else ():
+        bar = Fraction(one["bound"] or 0) * unit_of(one["unit"] or "1")[1]
+        number, _, unit = (criterion["sequential"] or "1").partition(" ")
+        design = Fraction(number) * unit_of(unit or "1")[1] if criterion["sequential"] else bar * 3 / 2
+        kind = (one["statistic"], one["comparison"]) == ("rate", ">=") and _risk(criterion) is not None
+        if not kind or not 0 < bar <= 1 or (criterion["sequential"] and not bar < design < min(1, 2 * bar)):
+            yield f"{criterion['id']}: {one['text']} cannot be judged after every sample, or over all runs together"
     for one in criterion["limits"]:
         word, unit = one["statistic"], f" {one['unit']}" if one["unit"] else ""
         if word == "quantile":

@@ -411,6 +411,29 @@ def test_requirements_that_it_does_not_read_are_left(verdicts, text):
 # Judging over time
 
 
+@pytest.mark.parametrize(
+    "fields", [{"sequential": "70 %"}, {"sequential": "100 %"}, {"confidence": "none", "confidence_reason": "why"}]
+)
+def test_a_sequential_plan_that_no_reader_takes_is_no_bar(second_judge, works, bench, fields):
+    bench.criterion("S1.it", "rate(x) >= 80 %", samples=20, **{"confidence": "0.95", "sequential": "95 %", **fields})
+    evidence = bench.measure("S1.it", "x", bench.hits(20)).evidence()
+    assert any("after every sample" in one for one in second_judge(evidence, judge(works.evidence()))[0])
+
+
+def test_a_claimed_pass_of_an_undecided_plan_is_found(second_judge, make_bench):
+    """The control: the summary of a plan that decided, beside the samples of one that did not."""
+    benches = [
+        make_bench().criterion("S1.it", "rate(x) >= 80 %", samples=50, confidence="0.95", sequential="95 %")
+        for _ in range(2)
+    ]
+    decided, undecided = (
+        bench.measure("S1.it", "x", bench.hits(number)).evidence()
+        for bench, number in zip(benches, (18, 17), strict=True)
+    )
+    assert second_judge(decided, judge(decided))[0] == []
+    assert any("expected inconclusive" in one for one in second_judge(undecided, judge(decided))[0])
+
+
 @given(
     pieces=st.lists(st.tuples(st.booleans(), st.integers(1, 60)), min_size=1, max_size=5),
     more=st.integers(0, 3),
