@@ -6,10 +6,12 @@
     ├── UseError                wrong use: option, file, folder; exit status 4 in pytest, 2 in `spiral`
     │   ├── GatesFileError      a gates file that cannot be taken as it stands: file, line, remedy
     │   └── TargetError         an unknown target, or one that does not start
+    │       └── NotOfferedError what a test asks of the target is nothing that such a target has
     ├── MeasurementError        a measurement that is wrong in itself: NaN, wrong unit, doubled name
     ├── EvidenceError           the evidence on disk cannot be written or read
     │   ├── DiskError           the operating system refused a write or a read: what was to be kept is lost
     │   └── UntrustedError      it can be read, and must not be trusted; carries a reason code
+    ├── SessionError            an MCP gateway gives no session, or the one there was is over
     ├── TargetLostError         the system under test died in mid-run
     └── ExchangeError           a call over a transport did not give a good reply; carries a code
 """
@@ -42,6 +44,10 @@ class TargetError(UseError):
     """The target is unknown or does not start."""
 
 
+class NotOfferedError(TargetError):
+    """The target has no such thing, as a live one has no rig: the test is blocked, not failed."""
+
+
 class MeasurementError(SpiralError):
     """A measurement is wrong in itself: not a number, another unit, the same name twice."""
 
@@ -60,6 +66,10 @@ class UntrustedError(EvidenceError):
     def __init__(self, code: str, sentence: str) -> None:
         self.code = code
         super().__init__(sentence)
+
+
+class SessionError(SpiralError):
+    """What an MCP gateway said is no session, or the session there was is over."""
 
 
 class TargetLostError(SpiralError):

@@ -488,6 +488,8 @@ def observed(seen):
     """The rank of the level that a subject showed."""
     if seen["challenge"] is None:
         return 0
+    if seen["challenge"]["kind"] == "recorded":
+        return 1 if isinstance(traces := seen["challenge"]["answers"].get("traces"), dict) and traces else 0
     return LEVELS.index(seen["registered"]) if meets(seen["challenge"]) else LEVELS.index("stub")
 
 
@@ -927,6 +929,8 @@ def judge(read, records, measures, end, walls):
     seen = {one["subject"] for one in evidence.of("subject") if not one["control"]}
     whole = f"{len(found) - len(left)} of {len(found)} criteria from their samples; figures and sentences not checked"
     rest = "".join(f"; {name} not checked ({why})" for name, why in left.items())
+    if any(one["path"].startswith("traces/") and one["path"].endswith("_diff.json") for one in evidence.of("attached")):
+        rest += "; comparisons in traces/ not checked"
     notes = {
         7: f"{len(seen)} subjects",
         9: whole + rest,

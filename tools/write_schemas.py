@@ -17,10 +17,12 @@ from pytest_spiral.model.attestation import DecisionStatement, EnvelopeForm, Res
 from pytest_spiral.model.base import DIGEST, MOST_INTEGER
 from pytest_spiral.model.entry import ENTRIES
 from pytest_spiral.model.evidence import BundleStart, Inventory
+from pytest_spiral.model.exchange import FallbackDocument
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.manifest import Manifest
 from pytest_spiral.model.measurement import Sample
+from pytest_spiral.model.parity import HandshakeDocument, ParityDocument, TraceDocument
 from pytest_spiral.model.record import RECORDS
 from pytest_spiral.model.selftest import Certificate
 
@@ -36,6 +38,10 @@ DOCUMENTS: dict[str, tuple[type, str]] = {
     "envelope": (EnvelopeForm, "attestation.dsse.json and test-result.dsse.json: a payload and who signed it"),
     "decision": (DecisionStatement, "The payload of attestation.dsse.json"),
     "result": (ResultStatement, "The payload of test-result.dsse.json"),
+    "trace": (TraceDocument, "traces/SERVICE/rest_trace.json and its kin: recorded exchanges"),
+    "parity": (ParityDocument, "traces/SERVICE/rest_grpc_diff.json and its kin: what was compared"),
+    "handshake": (HandshakeDocument, "traces/SERVICE/rest_handshake_with_expiry.json, grpc_trial_handshake.json"),
+    "fallbacks": (FallbackDocument, "traces/SERVICE/fallbacks.json: calls that fell back"),
     "sample": (Sample, "One line of a file below samples/"),
 }
 

@@ -1,1 +1,1 @@
-"""Will turn foreign records (JUnit, Allure, logs) into values of our model. Holds nothing yet: that comes in a later part."""
+"""Foreign protocols and records in our words. Here: the operator's MCP adapter; records of other tools come later."""

@@ -21,6 +21,7 @@ from pytest_spiral.cli import (
     selftest,
     show,
     status,
+    target,
     verify,
     why,
 )
@@ -30,6 +31,7 @@ from pytest_spiral.errors import SpiralError, UntrustedError
 COMMANDS: tuple[Command, ...] = (
     init.COMMAND,
     doctor.COMMAND,
+    target.COMMAND,
     why.COMMAND,
     verify.COMMAND,
     record.COMMAND,

@@ -1,7 +1,7 @@
 """One call over one transport: request, reply, and how it went."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pytest_spiral.model.base import Value
 
@@ -57,3 +57,36 @@ class Exchange(Value, frozen=True, kw_only=True):
     sent_ns: int
     done_ns: int
     error: str = ""
+
+
+class Engaged(Value, frozen=True, kw_only=True):
+    """A call that fell back from gRPC to REST: when (monotonic ns), which, and how gRPC had failed.
+
+    `request` is the id of the call; the ones over gRPC and REST have it with `-grpc` and `-rest`. `answered` says that the
+    failure was an answer, and not its absence.
+    """
+
+    at_ns: int
+    operation: str
+    request: str
+    code: Code
+    reason: str
+    answered: bool
+    event: Literal["fallback-engaged"] = "fallback-engaged"
+
+
+class FallbackCounter(Value, frozen=True, kw_only=True):
+    """How often calls fell back from a transport, by operation; `name` is the contract's metric."""
+
+    by_operation: dict[str, int]
+    transport: Literal["grpc"] = "grpc"
+    name: Literal["operator_api_transport_fallback_total"] = "operator_api_transport_fallback_total"
+
+
+class FallbackDocument(Value, frozen=True, kw_only=True):
+    """`fallbacks.json`: the first calls of a service that fell back, and how many there were."""
+
+    service: str
+    events: tuple[Engaged, ...]
+    counter: FallbackCounter
+    format: Literal["spiral-fallbacks/1"] = "spiral-fallbacks/1"

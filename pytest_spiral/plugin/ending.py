@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_spiral.errors import SpiralError
+from pytest_spiral.plugin.closing import finish
 from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.options import wants_annotations
 from pytest_spiral.plugin.process import Process
-from pytest_spiral.plugin.session import WORKER_TROUBLE, finish, is_worker
+from pytest_spiral.plugin.session import WORKER_TROUBLE, is_worker
 from pytest_spiral.plugin.workers import HEADS, PROBLEMS
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The fixtures. One to learn: `spiral`; beside it the profile and the transports."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,9 +10,12 @@ import pytest
 from pytest_spiral.plugin.keys import CLAIM, PROCESS
 
 if TYPE_CHECKING:
+    from pytest_spiral.model.exchange import Exchange, Request
+    from pytest_spiral.model.parity import LatencyParity, LoadParity
     from pytest_spiral.model.profile import Fact
     from pytest_spiral.plugin.process import Process
     from pytest_spiral.profiles.declared import Checked
+    from pytest_spiral.run.compare import Compared
     from pytest_spiral.run.measure import Measure
     from pytest_spiral.run.recorder import TestRecorder
     from pytest_spiral.run.target import Target
@@ -89,6 +92,62 @@ class Spiral:
             test=self._recorder.test,
             criteria=tuple(one.id for one in self._recorder.claimed),
         )
+
+    def compare(
+        self,
+        rest: "Exchange",
+        grpc: "Exchange",
+        item: str = "",
+        *,
+        effects: "tuple[Mapping[str, int], Mapping[str, int]]" = ({}, {}),
+    ) -> "Compared":
+        """Compare two calls that the target's transports made by `traced(request)`: REST's first, then gRPC's.
+
+        `effects` are counts of what each call changed, as the suite saw them. The bundle keeps both exchanges and the
+        comparison. `feed(rest, grpc)` of the result says to two measurements what each side said. Raises TargetLostError
+        where a side did not answer because it is gone: that is no difference.
+        """
+        from pytest_spiral.run.compare import compare
+
+        if rest.reply is None or grpc.reply is None:
+            self._process.rig.check_there()
+        return compare(self._process.rig.traces, (rest, grpc), item, effects)
+
+    def compare_latency(
+        self,
+        pairs: "Iterable[tuple[Exchange, Exchange]]",
+        item: str,
+        *,
+        margin: str,
+        confidence: str = "0.95",
+    ) -> "LatencyParity":
+        """Judge by two one-sided tests on interleaved pairs (REST, gRPC) that both take as long, within ± `margin`."""
+        from pytest_spiral.run.compare import compare_latency
+
+        return compare_latency(self._process.rig.traces, pairs, item=item, margin=margin, confidence=confidence)
+
+    def compare_load(
+        self,
+        component: str,
+        request: "Callable[[int], Request]",
+        item: str,
+        *,
+        ways: "Sequence[str]" = ("rest", "grpc", "fallback"),
+        **plan: Any,
+    ) -> "LoadParity":
+        """Judge that a load which mixes these ways to a component is no slower than REST alone.
+
+        `request(i)` gives call i. `plan` is `calls`, `every_ms`, `margin`, and, where the defaults do not suit, `quantile`,
+        `confidence`, `blocks`, `workers`: see `run.load`. Bounded; what was measured is in the bundle.
+        """
+        from pytest_spiral.run.load import compare_load
+
+        subject = getattr(self._process.rig.target, component)
+        with subject.fallback() as fallback:
+            open_ways = {"rest": subject.transport("rest"), "grpc": subject.transport("grpc"), "fallback": fallback}
+            load = compare_load({name: open_ways[name] for name in ways}, request, item=item, **plan)
+        self._process.rig.traces.loaded(component, load)
+        return load
 
     def blocked(self, why: str) -> NoReturn:
         """Say that what this test needs of its subject does not work: the test is blocked, its criteria not-run."""

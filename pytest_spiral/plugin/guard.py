@@ -97,8 +97,8 @@ class Guard:
             os._exit(1)
 
     def _seal(self, why: str) -> None:
+        from pytest_spiral.plugin.closing import check_collected, close_and_seal
         from pytest_spiral.plugin.ending import print_forced
-        from pytest_spiral.plugin.session import check_collected, close_and_seal
 
         capture: Any = self._config.pluginmanager.getplugin("capturemanager")
         if capture is not None:

@@ -58,6 +58,11 @@ class Process:
     _rig: "Rig | None" = None
 
     @property
+    def secret(self) -> bool:
+        """Whether there is anything that must not be written."""
+        return bool(self.redactor)
+
+    @property
     def keeper(self) -> Keeper:
         """Where records go."""
         return self.writer if self.writer is not None else Forget()
@@ -83,6 +88,7 @@ class Process:
 
             self._rig = Rig(
                 name=self.options.target,
+                root=self.root,
                 faults=self.options.faults,
                 seed=self.options.seed,
                 keeper=self.keeper,

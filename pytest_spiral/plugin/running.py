@@ -3,7 +3,7 @@
 import pytest
 from _pytest.outcomes import Skipped  # pytest.skip.Exception is this class; mypy knows it only by this name
 
-from pytest_spiral.errors import DiskError
+from pytest_spiral.errors import DiskError, NotOfferedError
 from pytest_spiral.model.record import Test
 from pytest_spiral.plugin.claims import NO_CLAIM
 from pytest_spiral.plugin.keys import CLAIM, PROCESS, RAISED
@@ -72,7 +72,7 @@ def _show_as(report: pytest.TestReport, outcome: str) -> None:
 
 def _raised(excinfo: "pytest.ExceptionInfo[BaseException]", item: pytest.Item) -> str:
     error = excinfo.value
-    if isinstance(error, Blocked):
+    if isinstance(error, Blocked | NotOfferedError):
         return "blocked"
     if isinstance(error, pytest.skip.Exception):
         return "skip"

@@ -1,4 +1,4 @@
-"""Opening and sealing a run from pytest's side: in the controller, in xdist's workers, and without xdist."""
+"""Opening a run from pytest's side: in the controller, in xdist's workers, and without xdist."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_spiral.errors import EvidenceError, UseError
+from pytest_spiral.errors import UseError
 from pytest_spiral.model.evidence import BundleStart, Scope
 from pytest_spiral.model.profile import Profile
-from pytest_spiral.model.record import End, JournalHead, Stopped
 from pytest_spiral.plugin.claims import Book, make_book
 from pytest_spiral.plugin.guard import Guard
 from pytest_spiral.plugin.keys import PROCESS
@@ -29,9 +28,9 @@ from pytest_spiral.plugin.options import (
 )
 from pytest_spiral.plugin.process import Process
 from pytest_spiral.rules.facts import stated_facts
-from pytest_spiral.rules.paths import INVENTORY
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
+from pytest_spiral.run.target_file import target_secrets
 
 if TYPE_CHECKING:
     from pytest_spiral.evidence.keys import SigningKey
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from pytest_spiral.model.launcher import Published
     from pytest_spiral.profiles.declared import Declared
     from pytest_spiral.run.channel import Channel
-    from pytest_spiral.run.gate_run import Sealed
     from pytest_spiral.run.writer import Writer
 
 WORKER_INPUT = "spiral_bundle"
@@ -80,7 +78,8 @@ def set_up(config: pytest.Config) -> None:
     _refuse_unknown_gates(options, book)
     stages = stages_named(config, book.stages)
     plan = make_plan(files, stages, options.gates)
-    process = Process(options, book, plan, _name(config), Redactor(options.secrets), config.rootpath)
+    secrets = (*options.secrets, *target_secrets(options.target, config.rootpath))
+    process = Process(options, book, plan, _name(config), Redactor(secrets), config.rootpath)
     config.stash[PROCESS] = process
     if options.evidence and is_worker(config):
         _join(config, process)
@@ -132,7 +131,7 @@ def _know_target(process: Process, *, named: bool) -> None:
 
     wanted = {one.requires for one in process.book.criteria.values() if one.requires}
     if named or (process.options.target and any("clock." in text for text in wanted)):
-        card = describe_target(process.options.target, process.options.faults, process.options.seed)
+        card = describe_target(process.options.target, process.options.faults, process.options.seed, process.root)
         process.known.update(stated_facts(card))
 
 
@@ -147,7 +146,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     if options.release:
         _refuse_release(config, options, narrowed, channel.terms.sealed if channel is not None else options.reports)
     key = _key(config, options)
-    card = describe_target(options.target, options.faults, options.seed)
+    card = describe_target(options.target, options.faults, options.seed, config.rootpath)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
     process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})
@@ -390,66 +389,4 @@ class Tally:
         self._process.ended += 1
 
 
-def finish(session: pytest.Session, heads: dict[str, JournalHead]) -> "Sealed | None":
-    """Close this process's part. In the controller: judge, write, seal; gives what was sealed, or None.
-
-    Raises EvidenceError where nothing may be sealed; the journal then has no end record.
-    """
-    process = session.config.stash[PROCESS]
-    process.close_rig()
-    if process.writer is None or process.opened is None:
-        return None
-    if process.trouble:
-        raise EvidenceError(process.trouble)
-    if is_worker(session.config):
-        import msgspec
-
-        process.writer.keep_spools()
-        head = process.writer.close(End(exit_status=int(session.exitstatus)))
-        session.config.workeroutput[WORKER_OUTPUT] = msgspec.to_builtins(head)  # type: ignore[attr-defined]
-        return None
-    return close_and_seal(process, _status(session, process), int(session.exitstatus), heads)
-
-
-def close_and_seal(process: Process, status: str, exit_status: int, heads: dict[str, JournalHead]) -> "Sealed | None":
-    """End the main journal, judge, write, seal; None where nothing is recorded. Raises EvidenceError."""
-    if process.writer is None or process.opened is None:
-        return None
-    from pytest_spiral.evidence.journals import journal_heads
-    from pytest_spiral.evidence.read import unfinished
-    from pytest_spiral.run.gate_run import end_of, judge_run, seal_run
-
-    if status == "interrupted" and process.stopped:
-        process.running = dict.fromkeys(unfinished(process.opened.folder, process.running))
-        process.writer.append(Stopped(why=process.stopped, running=tuple(process.running)))
-    process.writer.keep_spools()
-    if process.options.secrets:
-        process.writer.strike_secrets()
-    process.writer.quarantine()
-    found = journal_heads(process.opened.folder)
-    process.writer.close(end_of(status, exit_status, {**found, **heads}))
-    return seal_run(process.opened) if process.opened.channel is None else judge_run(process.opened)
-
-
-def check_collected(process: Process) -> None:
-    """Raise EvidenceError for a run that has no inventory yet: there is nothing to judge."""
-    if process.opened is None or not (process.opened.folder / INVENTORY).is_file():
-        raise EvidenceError("the run ended before its tests were collected, so there is nothing to judge.")
-
-
-def _status(session: pytest.Session, process: Process) -> str:
-    """How the run ended; raises EvidenceError for one that was cut short and claims to have come to its end."""
-    check_collected(process)
-    if session.exitstatus == pytest.ExitCode.INTERNAL_ERROR:
-        return "crashed"
-    if session.exitstatus == pytest.ExitCode.INTERRUPTED or session.shouldfail or process.stopped:
-        return "interrupted"
-    if process.ended < session.testscollected:
-        raise EvidenceError(
-            f"pytest was ended from inside, with {process.ended} of {session.testscollected} tests over; "
-            "such a run is not sealed."
-        )
-    return "finished"
-
-
-__all__ = ["check_collection", "finish", "is_controller", "is_worker", "set_up"]
+__all__ = ["check_collection", "is_controller", "is_worker", "set_up"]

@@ -64,6 +64,10 @@ def parse_strict(data: bytes, *, most: int = _LIMITS.json, depth: int = _LIMITS.
 
     Raises UntrustedError with a `json-…` code, or `file-too-large`.
     """
+    return _parsed(data, most, depth, _DECODER)
+
+
+def _parsed(data: bytes, most: int, depth: int, decoder: json.JSONDecoder) -> Any:
     if len(data) > most:
         raise UntrustedError("file-too-large", f"{len(data)} bytes, at most {most} are read.")
     try:
@@ -72,7 +76,7 @@ def parse_strict(data: bytes, *, most: int = _LIMITS.json, depth: int = _LIMITS.
         raise UntrustedError("json-encoding", f"byte {problem.start} is not UTF-8: {problem.reason}.") from problem
     _check_depth(text, depth)
     try:
-        value = _DECODER.decode(text)
+        value = decoder.decode(text)
     except json.JSONDecodeError as problem:
         raise UntrustedError("json-syntax", f"not JSON at character {problem.pos}: {problem.msg}.") from problem
     except RecursionError as problem:  # only where the limit was raised beyond what the interpreter can nest
@@ -80,6 +84,14 @@ def parse_strict(data: bytes, *, most: int = _LIMITS.json, depth: int = _LIMITS.
     if "\\u" in text:
         _check_surrogates(value)
     return value
+
+
+def parse_foreign(data: bytes, kind: type[_Struct], *, most: int = _LIMITS.json, depth: int = _LIMITS.depth) -> _Struct:
+    """As `parse_value`, for a document that quotes a system under test: its numbers stand as it wrote them.
+
+    Minus zero and integers beyond 2^53 - 1 are then what has to be seen, and Python keeps both exactly.
+    """
+    return convert(_parsed(data, most, depth, _FOREIGN), kind)
 
 
 def parse_value(data: bytes, kind: type[_Struct], *, most: int = _LIMITS.json, depth: int = _LIMITS.depth) -> _Struct:
@@ -222,6 +234,23 @@ def _constant(text: str) -> float:
     raise UntrustedError("json-number", f"{text} is no JSON number.")
 
 
+def _foreign_integer(text: str) -> int:
+    if len(text) > _FOREIGN_DIGITS:
+        raise UntrustedError("json-integer", f"integer {shown(text, 24)} has more than {_FOREIGN_DIGITS} characters.")
+    return int(text)
+
+
+def _foreign_real(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise UntrustedError("json-number", f"number {shown(text, 24)} is too large for a double.")
+    return number
+
+
+_FOREIGN_DIGITS: Final = 1000
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_int=_integer, parse_float=_real, parse_constant=_constant
+)
+_FOREIGN: Final = json.JSONDecoder(
+    object_pairs_hook=_object, parse_int=_foreign_integer, parse_float=_foreign_real, parse_constant=_constant
 )

@@ -12,6 +12,9 @@ from typing import Any
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.record import Challenge, SubjectSeen
 
+RECORDED = "recorded"
+"""The kind of challenge that a recording is given: it has nothing to meet, and shows no more than its level."""
+
 _PACE_TOLERANCE = 0.05
 _PACE_LEAST_NS = 200_000_000
 _PERIODS_A_SECOND = 5
@@ -57,6 +60,11 @@ def _certified(nonce: str, answers: Mapping[str, Any]) -> str:  # noqa: ARG001 -
     return f"not a certificate of this run's authority: {', '.join(strangers)}" if strangers else ""
 
 
+def _named(nonce: str, answers: Mapping[str, Any]) -> str:  # noqa: ARG001 - a recording cannot answer to it
+    """`traces`: name → digest of the trace that is played back."""
+    return "" if answers.get("traces") else "it does not say which trace it plays back"
+
+
 def _booted(nonce: str, answers: Mapping[str, Any]) -> str:
     """`written`: component → its own log, lines of JSON; `started`: component → process id, of each that was started.
 
@@ -99,6 +107,7 @@ CHALLENGES: dict[str, Callable[[str, Mapping[str, Any]], str]] = {
     "nonce-item": _found_again,
     "frame-pace": _paced,
     "run-certificate": _certified,
+    RECORDED: _named,
     "boot-nonce": _booted,
     "nonce-session": _told_and_logged,
 }
@@ -118,8 +127,11 @@ def shortfall(challenge: Challenge) -> str:
 def observed_fidelity(seen: SubjectSeen) -> Fidelity:
     """The level that the subject showed.
 
-    Without a challenge: `undeclared`. A challenge not met: `stub`. A challenge met: the registered level.
+    Without a challenge: `undeclared`. A challenge not met: `stub`. A challenge met: the registered level. What says
+    that it is a recording is `recorded`, whatever it is registered as.
     """
     if seen.challenge is None:
         return Fidelity.UNDECLARED
+    if seen.challenge.kind == RECORDED:
+        return Fidelity.UNDECLARED if shortfall(seen.challenge) else Fidelity.RECORDED
     return Fidelity.STUB if shortfall(seen.challenge) else seen.registered

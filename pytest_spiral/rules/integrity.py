@@ -160,7 +160,12 @@ _TABLE: Final[tuple[tuple[int, str, str, str], ...]] = (
     (7, "expected-run", "it is another run than the one expected", _EXPECT),
     (7, "expected-plan", "the run registered another bar than the one expected", _EXPECT),
     (7, "expected-commit", "another commit was tested than the one expected, or a changed one", _EXPECT),
+    (7, "parity-one-side", "what is compared was not two exchanges, each with an id and times of its own", _RUN),
+    (7, "parity-trace-missing", "what is compared is in no trace of this bundle", _AGAIN),
     (8, "moment-order", "something happened before what it must follow", "Check the clocks; run the gate again."),
+    (9, "parity-mismatch", "a comparison is not what its two exchanges give", _AGAIN),
+    (9, "parity-unbacked", "a sample says what a side said, and no comparison in the traces bears it out", _AGAIN),
+    (9, "parity-checksum", "a checksum was not computed from its own side", _AGAIN),
     (11, "entry-unknown", "the kind of a ledger entry is not known here", _NEWER),
     (11, "ledger-missing", "the run was registered in a ledger, and carries no copy of it", _GIVE),
     (11, "ledger-torn", "a ledger's last line is cut off where it must be whole", _AGAIN),
@@ -212,7 +217,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
         for step, code, meaning, remedy in table
     }
 )
-"""Every reason code of steps 1 to 8 and of step 11. A code never changes its meaning; new ones may be added."""
+"""Every reason code of steps 1 to 8 and of step 11, and those of step 9 that are about comparisons. A code never changes its meaning; new ones may be added."""
 
 
 def finding(code: str, path: str, sentence: str) -> Finding:

@@ -22,6 +22,11 @@ RECOVERED: Final = "-r1"
 QUARANTINE: Final = "logs/quarantine.json"
 QUARANTINED: Final = ".quarantined"
 LOGS: Final = "logs"
+TRACES: Final = "traces"
+PARITY: Final = "rest_grpc_diff.json"
+HANDSHAKE_PARITY: Final = "rest_grpc_handshake_diff.json"
+HANDSHAKES: Final = {"rest": "rest_handshake_with_expiry.json", "grpc": "grpc_trial_handshake.json"}
+"""What a side's handshake is called, by transport."""
 MAIN: Final = "main"
 MAIN_JOURNAL: Final = "journal/main.jsonl"
 

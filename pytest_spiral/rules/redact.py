@@ -40,6 +40,9 @@ class Redactor:
         self._count = len(ordered)
         self._pattern = re.compile(b"|".join(map(_spellings, ordered))) if ordered else None
 
+    def __bool__(self) -> bool:
+        return self._count > 0
+
     def __repr__(self) -> str:
         return f"<Redactor, secrets: {self._count}>"
 

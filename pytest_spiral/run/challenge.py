@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
@@ -10,12 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from pytest_spiral.errors import ExchangeError
+from pytest_spiral.errors import ExchangeError, SpiralError
 from pytest_spiral.model.exchange import Request
 from pytest_spiral.model.record import Challenge
 from pytest_spiral.model.target import Component
 from pytest_spiral.run import clock
-from pytest_spiral.transports import open_transport
+from pytest_spiral.run.endpoints import kind_of, open_endpoint
+from pytest_spiral.transports.base import Endpoint
+from pytest_spiral.transports.dial import DialError, dial
 
 _TRIES = 3
 _LOOK_BACK = 50
@@ -25,17 +26,21 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def challenge(component: Component, nonce: str) -> Challenge | None:
-    """Challenge a component by its name; None where no challenge is known for it.
+    """Challenge a component by the kind that it states, or where it states none by its name; None without a challenge.
 
     A component that breaks under the challenge has answered nothing: the transcript says what happened.
     """
-    known = _BY_NAME.get(component.name)
+    chosen = getattr(component, "challenge", None)
+    if chosen is None:
+        known = _BY_NAME.get(component.name)
+    else:
+        known = (str(chosen), _BY_KIND[str(chosen)]) if chosen in _BY_KIND else None
     if known is None:
         return None
     kind, ask = known
     try:
         answers = ask(component, nonce)
-    except (ExchangeError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (SpiralError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
         answers = {"broke": f"{type(error).__name__}: {error}"[:500]}
     return Challenge(kind=kind, nonce=nonce, answers=answers)
 
@@ -43,7 +48,7 @@ def challenge(component: Component, nonce: str) -> Challenge | None:
 def _nonce_item(component: Component, nonce: str) -> dict[str, Any]:
     """Add an item that nobody could foresee, search for it, and read the audit log where it must stand."""
     item, text = f"challenge-{nonce}", f"challenge item {nonce}"
-    with open_transport("rest", component.endpoints["rest"]) as rest:
+    with open_endpoint(component, "rest") as rest:
         held = int(_call(rest.exchange, "vector_status", {})["items"])
         _call(rest.exchange, "vector_add_items", {"items": [{"id": item, "text": text}]})
         found = _call(rest.exchange, "vector_search", {"text": text, "top_n": 3})
@@ -60,7 +65,7 @@ def _nonce_command(component: Component, nonce: str) -> dict[str, Any]:
     operator, command = "overseer", f"challenge-{nonce}"
     token = component.ask("credential", operator=operator)["token"]
     metadata = {"authorization": f"Bearer {token}", "idempotency-key": nonce}
-    with open_transport("rest", component.endpoints["rest"]) as rest:
+    with open_endpoint(component, "rest") as rest:
         order = {"operator": operator, "agent": "archivist", "command": command}
         done = _call(rest.exchange, "dispatch_command", order, metadata)
         found = _call(rest.exchange, "memory_query", {"query": command}, metadata)
@@ -111,22 +116,25 @@ def _run_certificate(component: Component, nonce: str) -> dict[str, Any]:  # noq
     services: dict[str, str] = {}
     for name, endpoint in sorted(component.endpoints.items()):
         authority = _digest(Path(endpoint["ca"]))
-        services[name] = authority if _vouched(endpoint) else "unverified"
+        services[name] = authority if _vouched(name, endpoint) else "unverified"
     return {"services": services, "authority": authority, "seen_ns": clock.mono_ns()}
 
 
-def _vouched(endpoint: Any) -> bool:
-    context = ssl.create_default_context(cafile=endpoint["ca"])
-    context.load_cert_chain(endpoint["cert"], endpoint["key"])
-    host, _, port = str(endpoint["address"]).removeprefix("https://").rpartition(":")
+def _recorded(component: Component, nonce: str) -> dict[str, Any]:  # noqa: ARG001 - a recording has no answer to it
+    """A recording is asked nothing; which one it is, is told."""
+    traces = {name: str(endpoint["trace"]) for name, endpoint in sorted(component.endpoints.items())}
+    return {
+        "traces": {name: f"sha256:{hashlib.sha256(Path(at).read_bytes()).hexdigest()}" for name, at in traces.items()}
+    }
+
+
+def _vouched(name: str, endpoint: Mapping[str, Any]) -> bool:
     try:
-        with (
-            socket.create_connection((host, int(port)), timeout=_CONNECT_S) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secured,
-        ):
-            return bool(secured.getpeercert())
-    except ssl.SSLError:
-        return False
+        return bool(dial(kind_of(name), Endpoint.of(endpoint), _CONNECT_S, clock.mono_ns).certificate)
+    except DialError as error:
+        if error.trouble == "tls":
+            return False
+        raise
 
 
 def _boot_nonce(component: Component, nonce: str) -> dict[str, Any]:
@@ -150,6 +158,11 @@ def _nonce_session(component: Component, nonce: str) -> dict[str, Any]:
     return {"said": str(said["text"]), "logged": logged}
 
 
+_BY_KIND: dict[str, Callable[[Component, str], dict[str, Any]]] = {
+    "nonce-item": _nonce_item,
+    "run-certificate": _run_certificate,
+    "recorded": _recorded,
+}
 _BY_NAME: dict[str, tuple[str, Callable[[Component, str], dict[str, Any]]]] = {
     "memory": ("nonce-item", _nonce_item),
     "sonic": ("frame-pace", _frame_pace),

@@ -26,7 +26,7 @@ class Examination:
 def examine(root: Path, target: str) -> Examination:
     """Probe this machine and hold every criterion under `root` against it; raises UseError."""
     files = load_gate_files(root, GATE_FILES)
-    card = describe_target(target, (), 1)
+    card = describe_target(target, (), 1, root)
     known = {fact.name: fact for fact in detect().facts} | stated_facts(card)
     needs = []
     for criterion in (one for file in files for gate in file.gates for one in gate.criteria):

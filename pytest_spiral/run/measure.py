@@ -132,7 +132,7 @@ class Measure:
             pending = []
             for index in range(calls):
                 intended = start + index * every
-                self._wait_until(intended)
+                wait_until(intended, self._clock)
                 pending.append(pool.submit(self._sent, call, index, intended))
             wait(pending)
             for future in pending:
@@ -150,14 +150,6 @@ class Measure:
             done = self._clock()
             self._take(ns=done - intended, intended=intended, sent=sent, done=done)
 
-    def _wait_until(self, instant: int) -> None:
-        """Wait on an event that nobody sets: the schedule itself is the signal. A call is never sent early."""
-        pause = threading.Event()
-        while (left := instant - self._clock()) > 0:
-            pause.wait(min(left / 1e9, _HANG_S))
-        while self._clock() < instant:
-            pass  # a call that leaves even a little before its time is a sample whose times do not add up
-
     def _take(self, **said: Any) -> None:
         with self._lock:
             sample = Sample(n=self._taken, warm=self._warm, block=self._block, **said)
@@ -174,6 +166,15 @@ class Measure:
         from fractions import Fraction
 
         return float(convert(Fraction(number), unit, self.unit))
+
+
+def wait_until(instant: int, clock: Callable[[], int]) -> None:
+    """Wait on an event that nobody sets: the schedule itself is the signal. A call is never sent early."""
+    pause = threading.Event()
+    while (left := instant - clock()) > 0:
+        pause.wait(min(left / 1e9, _HANG_S))
+    while clock() < instant:
+        pass  # a call that leaves even a little before its time is a sample whose times do not add up
 
 
 def _short(text: str) -> str:

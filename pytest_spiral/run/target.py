@@ -6,7 +6,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from functools import partial
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,25 +15,45 @@ from pytest_spiral.errors import TargetError, TargetLostError
 from pytest_spiral.model.evidence import TargetCard
 from pytest_spiral.model.exchange import Exchange
 from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.live import LiveTarget
 from pytest_spiral.model.record import SubjectSeen, TargetLost
 from pytest_spiral.model.target import Component, Running, Start
+from pytest_spiral.profiles.probe.variables import variables
 from pytest_spiral.run import clock
 from pytest_spiral.run.challenge import challenge
+from pytest_spiral.run.endpoints import endpoint_of, open_endpoint
+from pytest_spiral.run.live import LiveRunning
 from pytest_spiral.run.recorder import Keeper
+from pytest_spiral.run.target_file import load_targets
 from pytest_spiral.run.traces import Traces
-from pytest_spiral.transports import open_transport
 from pytest_spiral.transports.base import Transport
+from pytest_spiral.transports.fallback import Fallback
+from pytest_spiral.transports.retry import Retrying
 from pytest_spiral.transports.wrap import Recording
 
 GROUP = "spiral.targets"
 
 
-def find_target(name: str) -> Start:
-    """The target's start function, by entry point; raises TargetError with what there is instead."""
-    found = {point.name: point for point in entry_points(group=GROUP)}
+def known_targets(root: Path) -> tuple[dict[str, EntryPoint], dict[str, LiveTarget]]:
+    """Targets by name: those that are installed, and those that the project configures; raises UseError."""
+    return {point.name: point for point in entry_points(group=GROUP)}, load_targets(root)
+
+
+def find_target(name: str, root: Path) -> Start:
+    """The target's start function, installed or configured; raises UseError with what there is instead."""
+    found, configured = known_targets(root)
+    if name in found and name in configured:
+        raise TargetError(
+            f"{name!r} is an installed target, and one that pyproject.toml configures; rename the latter."
+        )
+    if name in configured:
+        return partial(_use, configured[name], root)
     if name not in found:
-        close = difflib.get_close_matches(name, found, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"installed targets: {', '.join(sorted(found)) or 'none'}."
+        close = difflib.get_close_matches(name, [*found, *configured], 1)
+        listed = f"installed targets: {', '.join(sorted(found)) or 'none'}."
+        if configured:
+            listed = f"{listed[:-1]}; configured: {', '.join(sorted(configured))}."
+        hint = f"did you mean {close[0]!r}?" if close else listed
         raise TargetError(f"there is no target {name!r}; {hint}")
     try:
         start: Start = found[name].load()
@@ -43,6 +64,16 @@ def find_target(name: str) -> Start:
     return start
 
 
+def _use(target: LiveTarget, root: Path, faults: Sequence[str], seed: int, folder: Path) -> LiveRunning:  # noqa: ARG001
+    """Take a live target into use; it takes no seed and needs no folder."""
+    if faults:
+        hint = (
+            f"it names {target.controls!r} for controls" if target.controls else 'name one with `controls = "sandbox"`'
+        )
+        raise TargetError(f"{target.name} is a live target and takes no faults ({faults[0]}); {hint}.")
+    return LiveRunning(target, root, variables(target.variables()))
+
+
 class Subject:
     """One component of the target in a test's hands."""
 
@@ -50,7 +81,7 @@ class Subject:
         self._component = component
         self._rig = rig
         self._target = target
-        self._open: dict[tuple[str, str], Transport] = {}
+        self._open: dict[tuple[str, str], Recording | Retrying] = {}
         self._lock = threading.Lock()
 
     @property
@@ -78,26 +109,41 @@ class Subject:
                 TargetLostError(f"{self.name} did not answer {op!r}: {error}") if self._target.lost else error
             ) from error
 
-    def transport(self, kind: Literal["rest", "grpc"], service: str = "", *, fresh: bool = False) -> Transport:
+    def transport(
+        self, kind: Literal["rest", "grpc"], service: str = "", *, fresh: bool = False
+    ) -> Recording | Retrying:
         """A recording transport to this component (or one of its services); `fresh` opens a new connection."""
-        endpoint = f"{service}.{kind}" if service else kind
+        endpoint = endpoint_of(service, kind)
         if endpoint not in self._component.endpoints:
             raise TargetError(
                 f"{self.name} has no endpoint {endpoint!r}; it has {', '.join(self._component.endpoints)}."
             )
         if fresh:
-            return self._connect(kind, endpoint, service)
+            return self._connect(endpoint, service)
         with self._lock:
             if (kind, service) not in self._open:
-                self._open[kind, service] = self._connect(kind, endpoint, service)
+                self._open[kind, service] = self._connect(endpoint, service)
             return self._open[kind, service]
 
-    def _connect(self, kind: Literal["rest", "grpc"], endpoint: str, service: str) -> Transport:
-        inner = open_transport(kind, self._component.endpoints[endpoint])
+    def fallback(self, service: str = "") -> Recording:
+        """A transport of its own that calls over gRPC and, where that fails, over REST; every call of both is recorded."""
         where = service or self.name
+        inner = Fallback(
+            self.transport("grpc", service, fresh=True),
+            self.transport("rest", service, fresh=True),
+            clock.mono_ns,
+            lambda engaged: self._rig.traces.fell_back(where, engaged),
+        )
+        return self._recorded(inner, where)
 
+    def _connect(self, endpoint: str, service: str) -> Recording | Retrying:
+        recorded = self._recorded(open_endpoint(self._component, endpoint), service or self.name)
+        retries = self._target.retries
+        return Retrying(recorded, retries, clock.mono_ns) if retries else recorded
+
+    def _recorded(self, inner: Transport, where: str) -> Recording:
         def keep(exchange: Exchange) -> None:
-            self._rig.traces.keep(where, kind, exchange)
+            self._rig.traces.keep(where, exchange.transport, exchange)
 
         return Recording(inner, keep, clock.mono_ns, self._rig.redact)
 
@@ -133,6 +179,11 @@ class Target:
         """Facts that the target states."""
         return self._running.facts
 
+    @property
+    def retries(self) -> int:
+        """How often a call that may be repeated is tried again."""
+        return self._running.target.retries if isinstance(self._running, LiveRunning) else 0
+
     def __getattr__(self, name: str) -> Subject:
         if name.startswith("_"):
             raise AttributeError(name)
@@ -160,6 +211,13 @@ class Target:
             )
         )
 
+    def _look_again(self, name: str) -> None:
+        """See it at the end, as it is then; one that went away in this very moment is lost."""
+        try:
+            self._see(self._running.component(name), "end")
+        except TargetLostError as error:
+            self._rig.keeper.append(TargetLost(subject=name, test="", why=str(error)))
+
     def check(self) -> Sequence[str]:
         """Names of components that have died since the last look; remembered in `lost`."""
         new = tuple(name for name in self._running.lost() if name not in self.lost)
@@ -169,10 +227,10 @@ class Target:
     def close(self) -> list[tuple[str, Path]]:
         """Challenge what is still alive once more, stop it all; gives (component, log) of each that keeps a log."""
         dead = set(self._running.lost())
-        for name, (component, subject) in self._subjects.items():
+        for name, (_, subject) in self._subjects.items():
             subject.close()
             if name not in dead:
-                self._see(component, "end")
+                self._look_again(name)
         self._running.stop()
         return [(name, component.log) for name, (component, _) in self._subjects.items() if component.log]
 
@@ -184,6 +242,7 @@ class Rig:
         self,
         *,
         name: str,
+        root: Path,
         faults: Sequence[str],
         seed: int,
         keeper: Keeper,
@@ -192,6 +251,7 @@ class Rig:
         keep_log: Callable[[str, Path], None],
     ) -> None:
         self._name = name
+        self._root = root
         self._faults = tuple(faults)
         self._seed = seed
         self.keeper = keeper
@@ -212,7 +272,8 @@ class Rig:
         return self._target
 
     def _start(self, faults: Sequence[str], aside: str) -> Target:
-        if not self._name:
+        name = self._name
+        if not name:
             raise TargetError(
                 "this test needs a target, and none is named. Remedy: pytest --spiral-target sandbox, or the ini "
                 "`spiral_target`."
@@ -220,10 +281,17 @@ class Rig:
         folder = Path(tempfile.mkdtemp(prefix="spiral-target-"))
         self._folders.append(folder)
         try:
-            running = find_target(self._name)(faults, self._seed, folder)
+            if aside and faults:
+                name = self._for_controls()
+            running = find_target(name, self._root)(faults, self._seed, folder)
         except (RuntimeError, ValueError, OSError) as error:
-            raise TargetError(f"target {self._name!r} does not start: {error}") from error
+            raise TargetError(f"target {name!r} does not start: {error}") from error
         return Target(running, self, aside)
+
+    def _for_controls(self) -> str:
+        """The target that a fault is put into: the one under test, unless that is a live one which names another."""
+        configured = load_targets(self._root).get(self._name)
+        return configured.controls if configured is not None and configured.controls else self._name
 
     @contextmanager
     def second(self, faults: Sequence[str], control: str) -> Iterator[Target]:
@@ -235,6 +303,15 @@ class Rig:
         finally:
             self._finish(target, f"second-{self._seconds}-")
 
+    def check_there(self) -> None:
+        """Raise TargetLostError where a component of the target has gone away."""
+        if self._target is not None:
+            self._target.check()
+        if self.lost:
+            raise TargetLostError(
+                f"{', '.join(self.lost)} was lost in mid-run, so nothing can be said of what it did not answer."
+            )
+
     def newly_lost(self, test: str) -> Sequence[str]:
         """Record components that died, each once; gives their names."""
         if self._target is None:
@@ -243,7 +320,11 @@ class Rig:
         new = [name for name in self._target.lost if name not in self._told]
         self._told.update(new)
         for name in new:
-            self.keeper.append(TargetLost(subject=name, test=test, why=f"the process of {name} has ended"))
+            self.keeper.append(
+                TargetLost(
+                    subject=name, test=test, why=f"{name} is gone: its process has ended, or it cannot be reached"
+                )
+            )
         return new
 
     @property
@@ -267,13 +348,13 @@ class Rig:
             self._folders.clear()
 
 
-def describe_target(name: str, faults: Sequence[str], seed: int) -> TargetCard:
+def describe_target(name: str, faults: Sequence[str], seed: int, root: Path) -> TargetCard:
     """What the target states of itself, without starting a component; raises TargetError. Empty name: an empty card."""
     if not name:
         return TargetCard()
     folder = Path(tempfile.mkdtemp(prefix="spiral-target-"))
     try:
-        running = find_target(name)(faults, seed, folder)
+        running = find_target(name, root)(faults, seed, folder)
         card = TargetCard(
             name=running.name,
             fidelity=Fidelity(running.fidelity),

@@ -12,6 +12,7 @@ import msgspec
 from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.report import Report
+from pytest_spiral.evidence.traces import check_traces, unbacked
 from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.attestation import DecisionStatement, Level, Signed
 from pytest_spiral.model.entry import Entry
@@ -113,7 +114,7 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     4 attestation: `run.attestation`; who vouches for these bytes, and for what was recomputed from them.
     7 provenance: the subjects' fidelity is what their challenges prove; run, bar and commit are those expected.
     8 time: things happened in an order in which they can have happened.
-    9 verdicts from samples, decisions from verdicts, both equal to the summary.
+    9 verdicts from samples, decisions from verdicts, both equal to the summary; comparisons from their traces.
     10 controls ran, and failed as they must; the bar's selftest, made again, is the one in the bundle.
     11 ledger: the run was registered before it began, in the ledger that it says, and that is the one that was kept.
     """
@@ -140,7 +141,9 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     report = _check_time(report, evidence, grounds)
     # 9
     if report.manifest:
-        report = report.with_step(9, _compare_summary(folder, judgement))
+        traced = check_traces(folder, grounds.limits)
+        compared = [*traced.findings, *unbacked(evidence.measurements, traced)]
+        report = report.with_step(9, [*_compare_summary(folder, judgement), *compared], note=traced.note)
     # 10
     found = _compare_selftest(folder, evidence.plan) if report.manifest else []
     report = report.with_step(10, found, note=_controls(evidence, judgement))

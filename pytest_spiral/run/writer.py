@@ -14,7 +14,7 @@ from pytest_spiral.evidence.spool import Spool
 from pytest_spiral.evidence.store import make_folder, mapped, replace, write_stream
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import Attached, End, JournalHead, MeasureOpened
-from pytest_spiral.rules.paths import LOGS, QUARANTINE, journal_file, quarantined_path
+from pytest_spiral.rules.paths import LOGS, QUARANTINE, TRACES, journal_file, quarantined_path
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.rules.suspects import find_suspects, strike_suspects, stub_of
 from pytest_spiral.run import clock
@@ -111,11 +111,11 @@ class Writer:
         return find_suspects(data)
 
     def keep_traces(self, traces: Traces) -> None:
-        """Write `traces/<service>/<kind>_trace.json`: the first exchanges of each, and how many more there were."""
-        for service, kind, document in traces.documents():
+        """Write `traces/<service>/`: exchanges, what was compared, and how much more there was."""
+        for service, file, document in traces.documents():
             data = self._redactor.redact(json.dumps(document, indent=1, sort_keys=True)).encode() + b"\n"
-            name = f"{self._prefix}{kind}_trace.json"
-            self.attach(f"traces/{service}/{name}", data, name=name, media_type="application/json")
+            name = f"{self._prefix}{file}"
+            self.attach(f"{TRACES}/{service}/{name}", data, name=name, media_type="application/json")
 
     def keep_log(self, name: str, path: Path) -> None:
         """Copy a component's own log, redacted, cut in front where it is too long."""

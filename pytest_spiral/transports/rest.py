@@ -13,6 +13,7 @@ import urllib3
 
 from pytest_spiral.errors import ExchangeError, UseError
 from pytest_spiral.model.exchange import Code, Reply, Request
+from pytest_spiral.rules.statuses import code_of_http
 from pytest_spiral.transports.base import (
     LONGEST_S,
     MOST_BYTES,
@@ -26,7 +27,6 @@ from pytest_spiral.transports.base import (
 from pytest_spiral.transports.patience import Patience
 from pytest_spiral.transports.plain_json import json_bytes, json_object
 from pytest_spiral.transports.sockets import Grip, GripAdapter, gripped
-from pytest_spiral.transports.statuses import code_of_http
 from pytest_spiral.transports.uploads import Upload
 from spiral_contract.operations import OPERATIONS, Operation
 

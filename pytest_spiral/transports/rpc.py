@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2  # noqa: F401 - makes the health messages 
 
 from pytest_spiral.errors import ExchangeError, UseError
 from pytest_spiral.model.exchange import Code, Reply, Request
+from pytest_spiral.rules.statuses import code_of_grpc
 from pytest_spiral.transports.base import (
     LONGEST_S,
     MOST_BYTES,
@@ -22,7 +23,6 @@ from pytest_spiral.transports.base import (
 )
 from pytest_spiral.transports.messages import decode, encode, message_class
 from pytest_spiral.transports.plain_json import json_bytes, json_object
-from pytest_spiral.transports.statuses import code_of_grpc
 from pytest_spiral.transports.uploads import Upload
 from spiral_contract.operations import OPERATIONS, Operation
 
@@ -122,7 +122,9 @@ class GrpcTransport(Transport):
         metadata = _metadata(call)
         if name in _OWN and not metadata:
             return ExchangeError(code, sentence)
-        return AnsweredError(sentence, Reply(code=code, metadata=metadata, wire_status=name))
+        # gRPC's details are what REST says in the body of an error.
+        payload = {"detail": call.details()} if call.details() else {}
+        return AnsweredError(sentence, Reply(code=code, payload=payload, metadata=metadata, wire_status=name))
 
 
 # Statuses that gRPC's own library makes too. Without metadata nobody can tell whether the server said them.

@@ -1,5 +1,6 @@
 """Transports that hold another one and add one thing. None drops what the other returns or replaces what it raises."""
 
+import contextlib
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -55,6 +56,10 @@ class Recording(Wrapper):
 
     def exchange(self, request: Request) -> Reply:
         """The inner transport's exchange, recorded."""
+        return self._record(request, [])
+
+    def _record(self, request: Request, taken: list[Exchange]) -> Reply:
+        """Make the call; the exchange goes into `taken`, then to the sink."""
         own = request_id(request)
         others = {key: value for key, value in request.metadata.items() if key.lower() != REQUEST_ID}
         sent = replace(request, metadata={**others, REQUEST_ID: own})
@@ -62,15 +67,23 @@ class Recording(Wrapper):
         try:
             reply = self._inner.exchange(sent)
         except ExchangeError as error:
-            exchange = self._taken(sent, sent_ns, _answer(error), f"{error.code}: {error}")
-            error.exchange = error.exchange or exchange
-            self._sink(exchange)
+            taken.append(self._taken(sent, sent_ns, _answer(error), f"{error.code}: {error}"))
+            error.exchange = error.exchange or taken[0]
+            self._sink(taken[0])
             raise
         except BaseException as error:
             self._sink(self._taken(sent, sent_ns, None, f"interrupted: {type(error).__name__}"))
             raise
-        self._sink(self._taken(sent, sent_ns, reply, ""))
+        taken.append(self._taken(sent, sent_ns, reply, ""))
+        self._sink(taken[0])
         return reply
+
+    def traced(self, request: Request) -> Exchange:
+        """Send a request and give the exchange as it is recorded; a call that fails is an exchange too, and no error."""
+        taken: list[Exchange] = []
+        with contextlib.suppress(ExchangeError):  # it stands in the exchange
+            self._record(request, taken)
+        return taken[0]
 
     def _taken(self, request: Request, sent_ns: int, reply: Reply | None, error: str) -> Exchange:
         done_ns = self._clock_ns()
@@ -124,6 +137,41 @@ def _cleaned(value: Any, hide: Redact) -> Any:
 
 # A list of these alone, such as an embedding, hides nothing, and need not be gone through number by number.
 _NUMBERS = frozenset({float, int, bool, type(None)})
+
+
+class Credentialed(Wrapper):
+    """Sends a bearer credential with every call that has no `authorization` of its own.
+
+    It stands inside of what records, so that the credential is in no trace.
+    """
+
+    def __init__(self, inner: Transport, token: str) -> None:
+        super().__init__(inner)
+        self._token = token
+
+    def exchange(self, request: Request) -> Reply:
+        """The inner transport's exchange, with the credential."""
+        if any(key.lower() == "authorization" for key in request.metadata):
+            return self._inner.exchange(request)
+        metadata = {**request.metadata, "authorization": f"Bearer {self._token}"}
+        return self._inner.exchange(replace(request, metadata=metadata))
+
+
+class Watching(Wrapper):
+    """Tells `lost` of every call that nobody answered, so that whoever owns the endpoint looks whether it is still there."""
+
+    def __init__(self, inner: Transport, lost: Callable[[], None]) -> None:
+        super().__init__(inner)
+        self._lost = lost
+
+    def exchange(self, request: Request) -> Reply:
+        """The inner transport's exchange."""
+        try:
+            return self._inner.exchange(request)
+        except ExchangeError as error:
+            if not isinstance(error, AnsweredError) and error.code in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED):
+                self._lost()
+            raise
 
 
 class Timed(Wrapper):

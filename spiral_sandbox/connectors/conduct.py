@@ -33,6 +33,31 @@ class Conduct:
         del newest
         return now
 
+    def is_identity(self, claimed: str, own: str) -> bool:
+        """Whether a handshake's identity is the connector's own."""
+        return claimed == own
+
+    def is_context(self, offered: str, promoted: str) -> bool:
+        """Whether an offered context is this promoted one."""
+        return offered == promoted
+
+    def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
+        """What is said over a transport of a handshake that was made."""
+        del service, transport
+        return reply
+
+    def ends_sessions(self) -> bool:
+        """Whether a heartbeat of a session that has expired is refused."""
+        return True
+
+    def hears_heartbeat(self) -> bool:
+        """Whether the heartbeat that was just accepted is counted."""
+        return True
+
+    def times_heartbeats(self) -> bool:
+        """Whether a heartbeat's latency is told."""
+        return True
+
     def retire(self, tls: HotTls) -> dict[str, Any]:
         """Retire the old certificates of a rotation."""
         return tls.retire()
@@ -55,6 +80,24 @@ class _Plan(Conduct):
 
     def opening(self, now: datetime, newest: Window | None) -> datetime:
         return self._inner.opening(now, newest)
+
+    def is_identity(self, claimed: str, own: str) -> bool:
+        return self._inner.is_identity(claimed, own)
+
+    def is_context(self, offered: str, promoted: str) -> bool:
+        return self._inner.is_context(offered, promoted)
+
+    def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
+        return self._inner.handshake(service, transport, reply)
+
+    def ends_sessions(self) -> bool:
+        return self._inner.ends_sessions()
+
+    def hears_heartbeat(self) -> bool:
+        return self._inner.hears_heartbeat()
+
+    def times_heartbeats(self) -> bool:
+        return self._inner.times_heartbeats()
 
     def retire(self, tls: HotTls) -> dict[str, Any]:
         return self._inner.retire(tls)
@@ -102,6 +145,69 @@ class _OverlappingWindows(_Plan):
         return newest.closed_at - timedelta(hours=1)
 
 
+class _NoExpiry(_Plan):
+    def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
+        said = super().handshake(service, transport, reply)
+        return {**said, "session": {**said["session"], "credential_expiry": ""}}
+
+
+class _ExpiredAccepted(_Plan):
+    def ends_sessions(self) -> bool:
+        return False
+
+
+class _AnyIdentity(_Plan):
+    def is_identity(self, claimed: str, own: str) -> bool:
+        del claimed, own
+        return True
+
+
+class _ContextRefused(_Plan):
+    def is_context(self, offered: str, promoted: str) -> bool:
+        return super().is_context(offered, promoted) and offered != "stage-c-prep"
+
+
+class _AnyContext(_Plan):
+    def is_context(self, offered: str, promoted: str) -> bool:
+        del offered, promoted
+        return True
+
+
+class _HeartbeatMissed(_Plan):
+    def __init__(self, inner: Conduct) -> None:
+        super().__init__(inner)
+        self._accepted = 0
+
+    def hears_heartbeat(self) -> bool:
+        self._accepted += 1
+        return self._accepted % 3 != 0 and super().hears_heartbeat()
+
+
+class _LatencyMissing(_Plan):
+    def times_heartbeats(self) -> bool:
+        return False
+
+
+class _CopiedHandshake(_Plan):
+    def __init__(self, inner: Conduct) -> None:
+        super().__init__(inner)
+        self._rest: dict[str, dict[str, Any]] = {}
+
+    def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
+        said = super().handshake(service, transport, reply)
+        if transport == "rest":
+            self._rest[service] = said
+        return self._rest.get(service, said)
+
+
+class _ExpiryAsRotation(_Plan):
+    def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
+        said = super().handshake(service, transport, reply)
+        if transport != "grpc":
+            return said
+        return {**said, "rotation": {**said["rotation"], "last_rotated": said["session"]["credential_expiry"]}}
+
+
 class _KeepsOldCertificates(_Plan):
     def retire(self, tls: HotTls) -> dict[str, Any]:
         return {"authority": fingerprint(tls.files.ca.read_bytes()), "oldest_connection_s": OLDEST_S}
@@ -113,6 +219,15 @@ _PLANS: dict[str, type[_Plan]] = {
     "connectors.accepts-anything": _AcceptsAnything,
     "connectors.drops-in-rotation": _DropsInRotation,
     "connectors.overlapping-windows": _OverlappingWindows,
+    "connectors.no-expiry": _NoExpiry,
+    "connectors.expired-accepted": _ExpiredAccepted,
+    "connectors.any-identity": _AnyIdentity,
+    "connectors.context-refused": _ContextRefused,
+    "connectors.any-context": _AnyContext,
+    "connectors.heartbeat-missed": _HeartbeatMissed,
+    "connectors.latency-missing": _LatencyMissing,
+    "connectors.copied-handshake": _CopiedHandshake,
+    "connectors.expiry-as-rotation": _ExpiryAsRotation,
     "connectors.keeps-old-certificates": _KeepsOldCertificates,
 }
 

@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Meta, Struct
 
 from spiral_sandbox.connectors.clock import stamp
-from spiral_sandbox.connectors.core import HEARTBEAT, Connector
+from spiral_sandbox.connectors.core import HEARTBEAT, Connector, Shared
 from spiral_sandbox.connectors.rig import Rig
 from spiral_sandbox.connectors.rotation import Window
-from spiral_sandbox.connectors.served import KEPT, ServedLog
+from spiral_sandbox.connectors.served import KEPT
 from spiral_sandbox.errors import UnknownOperationError
 from spiral_sandbox.hot_tls import HotTls, secured
 
@@ -50,13 +50,18 @@ class _Page(Struct, forbid_unknown_fields=True):
     limit: Annotated[int, Meta(ge=0, le=KEPT)] = KEPT
 
 
-class Control:
-    """The control channel's operations over a rig, its connectors and their log of requests."""
+class _Latency(Struct, forbid_unknown_fields=True):
+    service: str
+    told: bool
 
-    def __init__(self, rig: Rig, connectors: Mapping[str, Connector], served: ServedLog, tls: HotTls | None) -> None:
+
+class Control:
+    """The control channel's operations over a rig, its connectors, and what these have in common."""
+
+    def __init__(self, rig: Rig, connectors: Mapping[str, Connector], shared: Shared, tls: HotTls | None) -> None:
         self._rig = rig
         self._connectors = connectors
-        self._served = served
+        served, heard = shared.served, shared.heartbeats
         self._operations: dict[str, tuple[type[Struct], Callable[[Any], Any]]] = {
             "credential": (_Service, lambda a: rig.credential(a.service)),
             "issue": (_Issue, lambda a: rig.issue(a.service, timedelta(seconds=a.lifetime_s))),
@@ -69,6 +74,9 @@ class Control:
             "clock.advance": (_Advance, self._advance),
             "served": (_Page, lambda a: served.report(a.after, a.limit)),
             "heartbeats": (_Nothing, lambda _: {name: self._pulse(c) for name, c in connectors.items()}),
+            "heartbeat.log": (_Page, lambda a: heard.report(a.after, a.limit)),
+            "heartbeat.latency": (_Latency, self._latency),
+            "telemetry": (_Nothing, lambda _: {"exposition": heard.exposition().decode()}),
             "tls.rotate": (_Nothing, lambda _: secured(tls).rotate()),
             "tls.retire": (_Nothing, lambda _: rig.conduct.retire(secured(tls))),
             "drain": (_Service, lambda a: self._drain(a.service, drained=True)),
@@ -114,6 +122,10 @@ class Control:
             "next_due": stamp(next_due),
             "overdue": self._rig.clock.now() > next_due,
         }
+
+    def _latency(self, arguments: _Latency) -> dict[str, Any]:
+        self._connectors[arguments.service].emits_latency = arguments.told
+        return {"service": arguments.service, "told": arguments.told}
 
     def _drain(self, service: str, *, drained: bool) -> dict[str, Any]:
         self._connectors[service].drained = drained

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,10 +14,12 @@ import msgspec
 from spiral_sandbox.connectors.clock import VirtualClock, parse_instant, stamp
 from spiral_sandbox.connectors.conduct import Conduct
 from spiral_sandbox.connectors.credentials import Credential, Flaw, Register
+from spiral_sandbox.connectors.heartbeats import Beat, Heartbeats
 from spiral_sandbox.connectors.messages import HandshakeRequest, HealthQuery, HeartbeatRequest, SupportedContext
 from spiral_sandbox.connectors.refusal import Code, Refusal, unreadable
 from spiral_sandbox.connectors.rotation import DURATION, RotationLedger
 from spiral_sandbox.connectors.served import Served, ServedLog
+from spiral_sandbox.connectors.sessions import Session, Sessions
 
 VERSION = "0.1.0"
 LARGEST_BODY = 1 << 20
@@ -44,7 +47,7 @@ class Call:
     """A call as a surface took it in.
 
     `authorization` and `request_ids` hold every value that was sent under that name; `size` is the length of the
-    request in bytes; `read` gives its fields as plain values, or raises `Refusal`.
+    request in bytes; `read` gives its fields as plain values, or raises `Refusal`; `began` is monotonic seconds.
     """
 
     operation: str
@@ -53,6 +56,7 @@ class Call:
     request_ids: Sequence[str]
     size: int
     read: Callable[[], Any]
+    began: float = field(default_factory=perf_counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Shared:
     register: Register
     ledger: RotationLedger
     served: ServedLog
+    heartbeats: Heartbeats
     conduct: Conduct
     contexts: Sequence[PromotedContext]
 
@@ -94,7 +99,9 @@ class Connector:
         self.name = name
         self.pulse: Pulse | None = None
         self.drained = False
+        self.emits_latency = True
         self._shared = shared
+        self._sessions = Sessions()
         self._operations: dict[str, Callable[[Call, Credential], dict[str, Any]]] = {
             "health": self._health,
             "handshake": self._handshake,
@@ -118,6 +125,10 @@ class Connector:
             request_id = request_id_of(call.request_ids)
             self._shared.served.add(Served(self.name, call.operation, call.transport, code, request_id, executed))
         return reply
+
+    def metrics(self) -> bytes:
+        """What Prometheus is told of the heartbeats of all connectors of this process."""
+        return self._shared.heartbeats.exposition()
 
     def _admit(self, call: Call) -> Credential:
         """Everything that is checked before a request is read; raises `Refusal`."""
@@ -149,27 +160,33 @@ class Connector:
 
     def _handshake(self, call: Call, credential: Credential) -> dict[str, Any]:
         request = _decoded(call, HandshakeRequest)
-        if request.identity.connector_id != self.name:
+        if not self._shared.conduct.is_identity(request.identity.connector_id, self.name):
             raise Refusal(
                 Code.PERMISSION_DENIED,
                 "identity-mismatch",
                 f"the credential belongs to {self.name}, not to the identity",
             )
-        session = {
-            "id": secrets.token_hex(16),
-            "issued_at": stamp(self._shared.clock.now()),
-            "credential_expiry": stamp(credential.ends_at),
-        }
-        return {
+        contexts = [self._context(offered) for offered in request.supported_contexts]
+        accepted = tuple(one["name"] for one in contexts if one["status"] == "accepted")
+        now = self._shared.clock.now()
+        session = Session(secrets.token_hex(16), credential.digest, now, credential.ends_at, accepted)
+        self._sessions.open(session)
+        self._shared.heartbeats.opened(self.name, session.expiry)
+        reply = {
             "authenticated": True,
-            "session": session,
-            "accepted_contexts": [self._context(offered) for offered in request.supported_contexts],
+            "session": {
+                "id": session.id,
+                "issued_at": stamp(session.issued_at),
+                "credential_expiry": stamp(session.expiry),
+            },
+            "accepted_contexts": contexts,
             "rotation": self._rotation(),
         }
+        return self._shared.conduct.handshake(self.name, call.transport, reply)
 
     def _context(self, offered: SupportedContext) -> dict[str, str]:
         for known in self._shared.contexts:
-            if known.name == offered.name:
+            if self._shared.conduct.is_context(offered.name, known.name):
                 promoted_at = stamp(known.promoted_at)
                 return _context_answer(offered.name, "accepted", promoted_at, known.evidence_path)
         return _context_answer(offered.name, "refused", "", "")
@@ -184,16 +201,11 @@ class Connector:
             "window_id": newest.window_id if newest else "",
         }
 
-    def _heartbeat(self, call: Call, _: Credential) -> dict[str, Any]:
+    def _heartbeat(self, call: Call, credential: Credential) -> dict[str, Any]:
         beat = _decoded(call, HeartbeatRequest)
         now = self._shared.clock.now()
-        if parse_instant(beat.credential_expiry) <= now:
-            raise Refusal(Code.UNAUTHENTICATED, Flaw.EXPIRED, "the session's credential has expired")
-        if beat.context not in {known.name for known in self._shared.contexts}:
-            raise Refusal(Code.INVALID_ARGUMENT, "context", "the heartbeat's context was not accepted")
-        count = self.pulse.count + 1 if self.pulse else 1
-        self.pulse = Pulse(count, beat.chakra, beat.cycle_count, beat.context, now)
-        return {
+        session = self._session_of(beat, credential, now)
+        reply = {
             "accepted": True,
             "chakra": beat.chakra,
             "cycle_count": beat.cycle_count,
@@ -201,6 +213,44 @@ class Connector:
             "received_at": stamp(now),
             "next_due": stamp(now + HEARTBEAT),
         }
+        if self._shared.conduct.hears_heartbeat():
+            count = self.pulse.count + 1 if self.pulse else 1
+            self.pulse = Pulse(count, beat.chakra, beat.cycle_count, beat.context, now)
+            self._shared.heartbeats.heard(self._beat(call, beat, session, now))
+        return reply
+
+    def _session_of(self, beat: HeartbeatRequest, credential: Credential, now: datetime) -> str:
+        """The id of the session that a heartbeat belongs to; raises `Refusal`.
+
+        A heartbeat names its session by when that ends. It is held against the sessions that its own credential has
+        opened here: who makes an expiry up has none.
+        """
+        expiry = parse_instant(beat.credential_expiry)
+        if expiry <= now:
+            if self._shared.conduct.ends_sessions():
+                raise Refusal(Code.UNAUTHENTICATED, Flaw.EXPIRED, "the session's credential has expired")
+            return ""
+        found = self._sessions.find(credential, expiry)
+        if not found:
+            raise Refusal(Code.UNAUTHENTICATED, "no-session", "this credential has opened no session that ends then")
+        for session in found:
+            if beat.context in session.contexts:
+                return session.id
+        raise Refusal(Code.INVALID_ARGUMENT, "context", "the heartbeat's context was not accepted")
+
+    def _beat(self, call: Call, beat: HeartbeatRequest, session: str, now: datetime) -> Beat:
+        latency = perf_counter() - call.began
+        return Beat(
+            connector=self.name,
+            transport=call.transport,
+            session=session,
+            chakra=beat.chakra,
+            cycle_count=beat.cycle_count,
+            context=beat.context,
+            emitted_at=parse_instant(beat.emitted_at),
+            received_at=now,
+            latency_s=latency if self.emits_latency and self._shared.conduct.times_heartbeats() else None,
+        )
 
 
 def request_id_of(values: Sequence[str]) -> str | None:

@@ -11,6 +11,7 @@ from spiral_sandbox.connectors.conduct import conduct_under
 from spiral_sandbox.connectors.control import Control
 from spiral_sandbox.connectors.core import VERSION, Connector, PromotedContext, Shared
 from spiral_sandbox.connectors.credentials import Register
+from spiral_sandbox.connectors.heartbeats import Heartbeats
 from spiral_sandbox.connectors.rig import Rig
 from spiral_sandbox.connectors.rotation import RotationLedger
 from spiral_sandbox.connectors.served import ServedLog
@@ -36,11 +37,12 @@ class ConnectorsService:
         clock, served, conduct = VirtualClock(seeded_start(context.seed)), ServedLog(), conduct_under(context.faults)
         register, ledger = Register(), RotationLedger()
         contexts = _promote(CONTEXTS, clock, context.folder)
-        shared = Shared(clock, register, ledger, served, conduct, contexts)
+        heartbeats = Heartbeats(clock.now)
+        shared = Shared(clock, register, ledger, served, heartbeats, conduct, contexts)
         held = {name: register.issue(name, clock.now()) for name in SERVICES}
         self._connectors = {name: Connector(name, shared) for name in SERVICES}
         self._tls = None if context.tls is None else HotTls(context.tls)
-        self._control = Control(Rig(clock, register, ledger, conduct, held), self._connectors, served, self._tls)
+        self._control = Control(Rig(clock, register, ledger, conduct, held), self._connectors, shared, self._tls)
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> dict[str, dict[str, object]]:

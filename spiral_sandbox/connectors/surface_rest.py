@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,6 +28,7 @@ def rest_app(connector: Connector) -> Starlette:
         Route(OPERATIONS[name].rest_path, _endpoint(connector, name), methods=[OPERATIONS[name].rest_method])
         for name in SERVED
     ]
+    routes.append(Route("/metrics", _metrics(connector), methods=["GET"]))
     return Starlette(routes=routes, exception_handlers={HTTPException: no_route})
 
 
@@ -49,6 +51,13 @@ def _endpoint(connector: Connector, operation: str) -> Callable[[Request], Await
             return JSONResponse(connector.answer(call), headers=headers)
         except Refusal as refusal:
             return _refused(refusal, connector if operation == "health" else None, headers)
+
+    return endpoint
+
+
+def _metrics(connector: Connector) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(_: Request) -> Response:
+        return Response(connector.metrics(), media_type=CONTENT_TYPE_LATEST)
 
     return endpoint
 

@@ -27,6 +27,7 @@ from spiral_sandbox.operator.recollection import Recollection
 from spiral_sandbox.operator.surface_grpc import OPTIONS, Side, add_operator
 from spiral_sandbox.operator.surface_rest import rest_app
 from spiral_sandbox.operator.telemetry import Telemetry
+from spiral_sandbox.operator.tools import Tools
 from spiral_sandbox.operator.uploads import Uploads
 from spiral_sandbox.serving import GrpcServer, serve_grpc, serve_rest
 
@@ -82,9 +83,11 @@ class OperatorService:
         self._running.callback(parts.commands.close)
         self._running.callback(parts.telemetry.close)
         self._running.push_async_callback(parts.recollection.close)
-        app = rest_app(self._operator, parts.conduct, parts.hub, parts.telemetry)
+        tools = Tools(self._operator)
+        app = rest_app(self._operator, parts.conduct, parts.hub, parts.telemetry, tools)
         rest = await serve_rest(app, self._tls, websockets=True)
         self._running.push_async_callback(rest.stop)
+        self._running.push_async_callback(tools.close)
         self._running.callback(parts.hub.close)
         self._side = Side(
             self._operator,

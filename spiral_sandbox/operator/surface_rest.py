@@ -22,6 +22,7 @@ from spiral_sandbox.operator.events import Hub, Queue
 from spiral_sandbox.operator.messages import parse_json
 from spiral_sandbox.operator.multipart import form_parts
 from spiral_sandbox.operator.telemetry import Telemetry
+from spiral_sandbox.operator.tools import PATH, Tools
 
 SERVED = ("dispatch_command", "memory_query", "handover", "upload", "status")
 """Operations of the contract that are calls here."""
@@ -31,7 +32,7 @@ _DISCARDED = 64 << 20
 _DISCARDING_S = 5.0
 
 
-def rest_app(operator: Operator, conduct: Conduct, hub: Hub, telemetry: Telemetry) -> Starlette:
+def rest_app(operator: Operator, conduct: Conduct, hub: Hub, telemetry: Telemetry, tools: Tools) -> Starlette:
     """The ASGI application."""
     rows = [OPERATIONS[name] for name in SERVED]
     routes: list[BaseRoute] = [
@@ -39,6 +40,7 @@ def rest_app(operator: Operator, conduct: Conduct, hub: Hub, telemetry: Telemetr
     ]
     routes.append(WebSocketRoute(OPERATIONS["events"].rest_path, _events(operator, hub)))
     routes.append(Route("/metrics", _metrics(telemetry), methods=["GET"]))
+    routes.append(Route(PATH, tools))
     return Starlette(routes=routes, exception_handlers={HTTPException: no_route})
 
 

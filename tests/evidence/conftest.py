@@ -23,11 +23,13 @@ from pytest_spiral.model.evidence import BundleStart, Inventory, InventoryItem, 
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
 from pytest_spiral.model.judgement import Judgement
+from pytest_spiral.model.launcher import AIMS, Confinement, Escape
 from pytest_spiral.model.manifest import Manifest, ManifestFile
 from pytest_spiral.model.measurement import Sample
 from pytest_spiral.model.profile import Fact, Profile
 from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import canonical_bytes, digest
+from pytest_spiral.rules.confinement import CAPABILITIES
 from pytest_spiral.rules.inventory import encode_inventory
 from pytest_spiral.rules.paths import sample_file
 from pytest_spiral.rules.trust import parse_trust
@@ -262,6 +264,20 @@ def sealed(_template: Path, tmp_path: Path) -> Path:
 
 class Signing:
     """Makes signed bundles: keys for both roles, and a trust root that knows them."""
+
+    CONFINED = Confinement(
+        uid=65534,
+        gid=65534,
+        launcher=0,
+        state={
+            **dict.fromkeys(CAPABILITIES, "0" * 16),
+            "Uid": "65534 65534 65534 65534",
+            "Gid": "65534 65534 65534 65534",
+            "Groups": "",
+            "NoNewPrivs": "1",
+        },
+        escapes=tuple(Escape(aim=aim, refused="EACCES") for aim in AIMS),
+    )
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -175,8 +175,9 @@ def table() -> dict[str, Parser]:
     """All parsers by name; imports what it lists."""
     from spiral_sandbox import faults
     from spiral_sandbox.connectors import clock, rotation
+    from spiral_sandbox.crown import rules
     from spiral_sandbox.errors import FaultFileError
-    from spiral_sandbox.sonic import decider, demo, presets
+    from spiral_sandbox.sonic import demo, presets
 
     second = _second()
     untrusted = (UntrustedError,)
@@ -230,8 +231,8 @@ def table() -> dict[str, Parser]:
         "presets.toml": Parser(of_text(presets.parse_presets), (ValueError,), (_sandbox("sonic/presets.toml"),)),
         "demo.toml": Parser(of_text(demo.parse_demo), (ValueError,), (_sandbox("sonic/demo.toml"),)),
         "rules.toml": Parser(
-            of_text(lambda text: decider.parse_rules(text, presets.load_presets())), (ValueError,),
-            (_sandbox("sonic/decider.toml"),),
+            of_text(rules.parse_rules), (ValueError,),
+            (_sandbox("crown/rules.toml"),),
         ),
         "instant": Parser(of_text(clock.parse_instant), (ValueError,), (b"2026-11-22T10:00:00Z",)),
         "window": Parser(of_text(rotation.parse_window_id), (rotation.RotationError,), (rotation.print_window_id(datetime(2026, 11, 22, tzinfo=UTC)).encode(),)),

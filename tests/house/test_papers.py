@@ -26,8 +26,8 @@ from pytest_spiral.plugin.options import add_options
 from pytest_spiral.rules.integrity import REASONS
 from pytest_spiral.rules.requirements.terms import Named
 from pytest_spiral.rules.statistics import Qualifier, Reason
+from pytest_spiral.rules.statuses import TABLE
 from pytest_spiral.run import gates
-from pytest_spiral.transports.statuses import TABLE
 
 # The text at apache.org/licenses/LICENSE-2.0.txt.
 APACHE_2 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
@@ -250,8 +250,9 @@ def test_the_table_of_codes_is_that_of_the_program(documents):
 
 
 def test_every_reason_of_the_verifier_is_in_the_manual_as_the_program_says_it(documents):
-    part = documents["docs/reason-codes.md"].partition("### Step 9")[0]
-    shown = {row[0].strip("`"): row[1:] for row in rows(part) if row[0].startswith("`")}
+    part, _, rest = documents["docs/reason-codes.md"].partition("### Step 9")
+    listed = [*rows(part), *(row for row in rows(rest.partition("## Verdicts")[0]) if row[0].strip("`") in REASONS)]
+    shown = {row[0].strip("`"): row[1:] for row in listed if row[0].startswith("`")}
     assert shown == {one.code: [one.meaning, one.remedy] for one in REASONS.values()}
 
 

@@ -25,6 +25,7 @@ from pytest_spiral.plugin.options import add_options
 from pytest_spiral.profiles.declared import parse_declared
 from pytest_spiral.rules.expectation import parse_expectation
 from pytest_spiral.run.gates import parse_gate_file
+from pytest_spiral.run.target_file import parse_targets
 
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(
@@ -222,6 +223,8 @@ def test_toml_is_read_by_what_reads_it(sample, root):
         assert parse_declared(sample.body.encode(), root / "profiles" / f"{table['name']}.toml").checks
     elif sample.note == "sample: expectation":
         assert parse_expectation(sample.body, sample.place).level
+    elif sample.note == "sample: targets":
+        assert parse_targets(sample.body)
     elif "gate" in table:
         assert parse_gate_file(sample.body, root / "gates.toml", "gates.toml", "").gates
     else:

@@ -346,6 +346,17 @@ def test_a_challenge_is_met_by_what_a_lesser_thing_cannot_answer(bench, kind, no
     assert observed_fidelity(seen) == ("sandbox" if words == "" else "stub")
 
 
+@pytest.mark.parametrize(
+    ("answers", "level"),
+    [({"traces": {"rest": "sha256:0"}}, "recorded"), ({}, "undeclared"), ({"traces": {}}, "undeclared")],
+)
+@pytest.mark.parametrize("registered", ["live", "recorded"])
+def test_a_recording_is_recorded_whatever_it_is_registered_as(bench, answers, level, registered):
+    challenge = Challenge(kind="recorded", nonce="n", answers=answers)
+    seen = bench.on("sandbox", registered).seen("it", challenge=challenge).records["subjects"][0]
+    assert observed_fidelity(seen) == level
+
+
 def test_every_challenge_has_an_answer_that_does_not_meet_it():
     assert all(shortfall(Challenge(kind=kind, nonce="n", answers={})) for kind in CHALLENGES)
 

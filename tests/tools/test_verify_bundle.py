@@ -111,6 +111,10 @@ UNREAD = {
     "spiral-ledger": "step 11 reads `not checked`: whoever keeps the ledger checks the bundle's copy of it",
     "spiral-result": "step 4 says that test-result.dsse.json was not checked",
     "spiral-selftest": "step 10 says that the selftest was not checked: it has no catalogue of defects",
+    "spiral-trace": "step 3 holds traces to their digests; step 9 says that comparisons were not checked",
+    "spiral-parity": "step 9 says that comparisons were not checked",
+    "spiral-handshake": "step 9 says that comparisons were not checked",
+    "spiral-fallbacks": "nothing is judged by it",
 }
 
 

@@ -13,9 +13,9 @@ import requests
 
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Request
+from pytest_spiral.rules.statuses import TABLE
 from pytest_spiral.transports import open_transport, rest
 from pytest_spiral.transports.base import AnsweredError
-from pytest_spiral.transports.statuses import TABLE
 
 ENOUGH_S = 30.0
 ASK = Request(operation="vector_search", payload={"text": "é", "top_n": 2}, deadline_s=ENOUGH_S)

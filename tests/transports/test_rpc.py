@@ -10,9 +10,9 @@ import pytest
 
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Request
+from pytest_spiral.rules.statuses import code_of_grpc
 from pytest_spiral.transports import open_transport
 from pytest_spiral.transports.base import AnsweredError
-from pytest_spiral.transports.statuses import code_of_grpc
 from spiral_contract import connectors_pb2, vector_pb2
 
 ENOUGH_S = 30.0

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_spiral.model.exchange import Code
-from pytest_spiral.transports.statuses import TABLE, Row, code_of_grpc, code_of_http, grpc_of, http_of
+from pytest_spiral.rules.statuses import TABLE, Row, code_of_grpc, code_of_http, grpc_of, http_of
 
 SAID = [code for code in Code if code is not Code.MALFORMED_REPLY]
 

@@ -30,12 +30,12 @@ def test_a_failure_stands_whatever_came_after_it(desk, make_bench, kind, word, t
 
 
 @pytest.mark.parametrize("before", [["inconclusive"], ["inconclusive", "pass"], ["pass", "inconclusive"]])
-def test_a_plan_is_judged_once(desk, make_bench, before):
+def test_a_plan_is_not_judged_without_the_attempts_before_it(desk, make_bench, before):
     tries = desk(planned(make_bench))
     for word in before:
         tries.other(word)
     found = tries.own().judged("S1.works")
-    assert (str(found.verdict), found.reason) == ("inconclusive", "plan-spent")
+    assert (str(found.verdict), found.reason) == ("inconclusive", "attempt-missing")
 
 
 @pytest.mark.parametrize("kind", [universal, planned])

@@ -17,7 +17,11 @@ def test_a_job_signs_as_a_job_or_not_at_all(signing, signed, hold, roles):
 
 @pytest.mark.parametrize("roles", [*OTHERS, ",".join(OTHERS), "spiral-job"])
 def test_a_recorder_signs_as_a_recorder_or_not_at_all(signing, hold, roles):
-    folder = signing.sign(signing.run(signing.recorder, "spiral-recorder"), signing.recorder, isolation="launcher")
+    folder = signing.sign(
+        signing.run(signing.recorder, "spiral-recorder", confinement=signing.CONFINED),
+        signing.recorder,
+        isolation="launcher",
+    )
     answer = hold(folder, trust=signing.line(signing.recorder, roles))
     assert answer.refused
     assert answer.codes == answer.second_codes == {"attestation-role"}
@@ -35,7 +39,9 @@ def test_a_job_cannot_say_that_it_was_isolated(signing, hold, isolation, code):
 
 @pytest.mark.parametrize("isolation", ["none", "launcher"])
 def test_a_run_that_announces_a_recorder_needs_one(signing, hold, isolation):
-    folder = signing.sign(signing.run(signing.job, "spiral-recorder"), signing.job, isolation=isolation)
+    folder = signing.sign(
+        signing.run(signing.job, "spiral-recorder", confinement=signing.CONFINED), signing.job, isolation=isolation
+    )
     answer = hold(folder, trust=signing.line(signing.job))
     assert answer.refused
     assert "attestation-role" in answer.codes
@@ -45,7 +51,9 @@ def test_a_run_that_announces_a_recorder_needs_one(signing, hold, isolation):
 @pytest.mark.parametrize("isolation", ["launcher", "countersign"])
 def test_a_key_that_jobs_hold_too_is_never_more_than_a_jobs(signing, hold, roles, isolation):
     role = "spiral-recorder" if isolation == "launcher" else "spiral-job"
-    folder = signing.sign(signing.run(signing.job, role), signing.job, isolation=isolation)
+    folder = signing.sign(
+        signing.run(signing.job, role, confinement=signing.CONFINED), signing.job, isolation=isolation
+    )
     answer = hold(folder, trust=signing.line(signing.job, roles), expect='format = 1\nlevel = "E2"\n')
     assert answer.status == 3
     assert answer.codes == {"expected-level"}
@@ -71,6 +79,10 @@ def test_a_jobs_key_is_e1(signing, signed, hold, roles):
 @pytest.mark.sound
 @pytest.mark.parametrize("roles", ["spiral-recorder", "spiral-recorder,git"])
 def test_a_recorders_key_is_e2(signing, hold, roles):
-    folder = signing.sign(signing.run(signing.recorder, "spiral-recorder"), signing.recorder, isolation="launcher")
+    folder = signing.sign(
+        signing.run(signing.recorder, "spiral-recorder", confinement=signing.CONFINED),
+        signing.recorder,
+        isolation="launcher",
+    )
     answer = hold(folder, trust=signing.line(signing.recorder, roles), expect='format = 1\nlevel = "E2"\n')
     assert (answer.codes, answer.second_codes, answer.level) == (set(), set(), "E2")
