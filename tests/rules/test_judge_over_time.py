@@ -7,6 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_spiral.model.gate import Criterion
+from pytest_spiral.rules.bar import bar_of, what_moved
+from pytest_spiral.rules.criteria import criterion_faults
+from pytest_spiral.rules.limits import parse_limit
 from pytest_spiral.rules.statistics.sequential import judge_sequence, smallest_sequential
 
 PASS, FAIL, OPEN, INVALID = "pass", "fail", "inconclusive", "invalid"
@@ -89,9 +93,6 @@ def test_a_sequential_plan_tells_how_far_it_has_come(plan):
     ],
 )
 def test_a_bar_that_cannot_be_judged_so_is_none_and_says_at_which_key(fields, key):
-    from pytest_spiral.model.gate import Criterion
-    from pytest_spiral.rules.criteria import criterion_faults
-    from pytest_spiral.rules.limits import parse_limit
 
     whole = {"limits": "rate(boot) >= 95 %", "samples": 400, "confidence": "0.95", **fields}
     one = Criterion(id="S1.it", **{**whole, "limits": (parse_limit(whole["limits"]),)})
@@ -184,8 +185,6 @@ def test_events_over_the_whole_exposure_are_judged_by_garwoods_bounds(make_bench
 
 @pytest.mark.parametrize(("bound", "exposure"), [("2 per h", "600 min"), ("48 per d", "36000 s")])
 def test_one_bar_in_other_units_is_the_same(bench, bound, exposure):
-    from pytest_spiral.rules.bar import bar_of
-
     bench.criterion("S1.it", f"count-rate(gap) <= {bound}", exposure=exposure, confidence="0.95")
     bench.measure("S1.it", "gap", bench.counts((3, float(exposure.split()[0]))))
     assert bench.verdict("S1.it") == (PASS, "")
@@ -268,3 +267,24 @@ def test_a_pooled_row_shows_its_denominators(pooled):
     figures = pooled.figures("S1.row")
     assert (figures.samples, figures.planned, figures.note) == (80, 80, "80 of 80 in the first 2 runs together")
     assert figures.lower == pytest.approx(0.05 ** (1 / 80), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "course"),
+    [
+        ({"consecutive": 2}, {"consecutive": 2, "combine": "pooled"}, "loosened"),
+        ({"consecutive": 2, "combine": "pooled"}, {"consecutive": 2}, "tightened"),
+        ({"inputs": ("a.py", "b.py")}, {"inputs": ("a.py",)}, "loosened"),
+        ({}, {"inputs": ("a.py",)}, "tightened"),
+        ({}, {"sequential": "99 %"}, "changed"),
+        ({"sequential": "99 %"}, {"sequential": "98 %"}, "changed"),
+        ({"sequential": "99 %"}, {"sequential": "0.990"}, None),
+    ],
+)
+def test_a_bar_that_moves_says_which_way(before, after, course):
+
+    one, other = (
+        Criterion(id="S1.it", limits=(parse_limit("rate(boot) >= 95 %"),), samples=400, confidence="0.95", **fields)
+        for fields in (before, after)
+    )
+    assert [move.course for move in what_moved([one], [other])] == ([course] if course else [])
