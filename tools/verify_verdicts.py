@@ -2,7 +2,7 @@
 
 Written from docs/writing-a-gate.md and docs/limits.md, shares no code with the product, standard library only. What it
 does not do is `not checked`: then the summary's verdict is taken if it is no better than what was seen. Left to others
-are more than 20,000 samples where tails are summed, event rates, attempts in a ledger, the selftest of the bar,
+are more than 20,000 samples where tails are summed, events too many to sum, attempts in a ledger, the selftest of the bar,
 requirements beyond comparisons joined by `and`, and every figure and sentence beside a verdict.
 """
 
@@ -47,6 +47,9 @@ def exact(number):
 
 def unit_of(word):
     """What it measures and its factor; a word that is not in the table is something counted."""
+    if word.startswith("per "):
+        kind, factor = unit_of(word[4:])
+        return f"events per {kind}", 1 / factor
     return UNITS.get(word, (f"count of {word}", Fraction(1)))
 
 
@@ -83,6 +86,26 @@ def zone(bar, good, best, samples, planned=None):
     if whole > samples:
         return ("fail", "") if refuted and not proven else ("inconclusive", "incomplete")
     return ("inconclusive" if proven == refuted else "pass" if proven else "fail"), ""
+
+
+def few_events(count, mean):
+    """P(Poisson(mean) <= count), to fifty digits."""
+    if mean > 20_000 or count > 60_000:
+        raise Left("more events than are summed")
+    with localcontext(prec=60):
+        expected = Decimal(mean.numerator) / Decimal(mean.denominator)
+        total = weight = (-expected).exp()
+        for number in range(1, count + 1):
+            weight = weight * expected / number
+            total += weight
+    return Fraction(total) if count >= 0 else Fraction(0)
+
+
+def surely_below(number, risk):
+    """Whether a sum of fifty digits is below the risk; Left where that does not tell."""
+    if abs(number - risk) < Fraction(1, 10**45):
+        raise Left("a tail that is the risk but for rounding")
+    return number < risk
 
 
 def design_effect(values, quantile, sizes):
@@ -178,7 +201,7 @@ def numbers(samples, measure, unit):
 def judge_limit(criterion, limit, group):
     """(verdict, reason) of one limit on the measurements of one test and run block, in the limit's order."""
     judges = {"quantile": _values, "min": _values, "max": _values, "rate": _rate, "failures": _failures}
-    judges |= {"count": _count, "equal": _equal, "mean": _mean, "duration": _duration}
+    judges |= {"count": _count, "count-rate": _count_rate, "equal": _equal, "mean": _mean, "duration": _duration}
     if limit["statistic"] not in judges:
         raise Left(limit["statistic"])
     try:
@@ -198,9 +221,39 @@ def _rate(criterion, limit, group, samples):
         raise Invalid("wrong-kind")
     lost, whole, planned = expected(criterion, limit, group[0], taken)
     hits, bound = sum(one["ok"] is True for one in taken), Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
+    if criterion["sequential"]:
+        return _sequential(criterion, bound, taken, lost, whole >= planned)
     below = limit["comparison"] == "<="
     good, share = (len(taken) - hits, 1 - bound) if below else (hits, bound)
     return zone((share, _risk(criterion), False), good, good + lost, whole, planned)
+
+
+def _sequential(criterion, bar, taken, lost, full):
+    """Wald (1947), Ville (1939): a fail as soon as it is reached, a pass where it holds at the end."""
+    if len(taken) > 20_000:
+        raise Left("more than 20,000 samples")
+    number, _, unit = criterion["sequential"].partition(" ")
+    design = Fraction(number) * unit_of(unit or "1")[1]
+    with localcontext(prec=60):
+        logs = [_log(one / bar) for one in (design, 2 * bar - design)]
+        losses = [_log((1 - one) / (1 - bar)) for one in (design, 2 * bar - design)]
+        wanted, passing, failing, worst = -_log(_risk(criterion)), Decimal(0), Decimal(0), Decimal(0)
+        for one in taken:
+            passing += logs[0] if one["ok"] is True else losses[0]
+            failing += logs[1] if one["ok"] is True else losses[1]
+            worst = max(worst, failing)
+        passing += lost * losses[0]
+    if min(abs(passing - wanted), abs(worst - wanted)) < Decimal("1e-45"):
+        raise Left("an E value that is the threshold but for rounding")
+    if worst > wanted:
+        return "fail", ""
+    return (
+        "pass" if passing > wanted else "inconclusive"
+    ), "plan-spent" if full and passing < wanted and not lost else ""
+
+
+def _log(number):
+    return (Decimal(number.numerator) / Decimal(number.denominator)).ln()
 
 
 def _failures(criterion, limit, group, samples):
@@ -226,6 +279,29 @@ def _count(criterion, limit, group, samples):  # noqa: ARG001 - the judges of li
     if total > Fraction(limit["bound"]):
         return "fail", ""
     return ("pass", "") if exposure >= declared else ("inconclusive", "incomplete")
+
+
+def _count_rate(criterion, limit, group, samples):  # noqa: ARG001
+    """Garwood (1936): a pass over what was declared and no more, a fail over all that was counted."""
+    (taken,) = samples
+    if any(one["count"] is None or one["exposure"] is None or min(one["count"], one["exposure"]) < 0 for one in taken):
+        raise Invalid("wrong-kind")
+    number, _, unit = criterion["exposure"].partition(" ")
+    kind, each = unit_of(f"per {unit or '1'}")
+    if kind != unit_of(limit["unit"])[0]:
+        raise Left("an exposure of another kind")
+    total, over = sum(one["count"] for one in taken), sum(exact(one["exposure"]) for one in taken)
+    check_counts(over, None)
+    rate, risk = Fraction(limit["bound"]) * unit_of(limit["unit"])[1] / each, _risk(criterion)
+    declared, counted_over = rate * Fraction(number), rate * max(over, Fraction(number))
+    if risk is None:
+        proven, refuted = total <= declared, total > counted_over
+    else:
+        proven = surely_below(few_events(total, declared), risk)
+        refuted = surely_below(1 - few_events(total - 1, counted_over), risk)
+    if over < Fraction(number):
+        return ("fail", "") if refuted and not proven else ("inconclusive", "incomplete")
+    return ("inconclusive" if proven == refuted else "pass" if proven else "fail"), ""
 
 
 def _mean(criterion, limit, group, samples):
@@ -634,6 +710,11 @@ class Evidence:
             runs[run] = min(verdict, runs.get(run, verdict), key=WORST.index)
         opened = [one["run"] for one in self.of("run-opened") if criterion["id"] in one["criteria"]]
         closed = {one["run"]: one["outcome"] for one in self.of("run-closed")}
+        if criterion["combine"] == "pooled":
+            ordered = len({run.rpartition("-")[0] for run in opened}) <= 1 and not (opened and "" in runs)
+            keys = [run if closed.get(run) == "closed" else None for run in opened] + [""] * ("" in runs)
+            tallies = [self._tally(criterion, limit, groups, run, runs.get(run)) for run in keys]
+            return self._pooled(criterion, limit, tallies, ordered=ordered)
         row = [runs.get(run, "") if closed.get(run) == "closed" else "" for run in opened]
         row += [runs[""]] if "" in runs else []
         if len({run.rpartition("-")[0] for run in opened}) > 1 or (opened and "" in runs):
@@ -643,6 +724,35 @@ class Evidence:
             return "fail", ""
         hunted = risk is not None and max(0, len(row) - wanted + 1) * risk**wanted > risk
         return ("pass" if last == ["pass"] * wanted and not hunted else "inconclusive"), "row"
+
+    def _tally(self, criterion, limit, groups, run, verdict):
+        """(hits, samples) of a run that was closed, is whole and can be judged; None for any other."""
+        found = [group for (_, own), group in groups.items() if own == run]
+        if verdict not in ("pass", "fail", "inconclusive") or len(found) != 1:
+            return None
+        taken = counted(found[0][0], criterion, limit)
+        lost, _, planned = expected(criterion, limit, found[0][0], taken)
+        return None if lost or len(taken) != planned else (sum(one["ok"] is True for one in taken), len(taken))
+
+    def _pooled(self, criterion, limit, tallies, *, ordered):
+        """The first runs together, each plain figure at the bar; later ones only worsen it."""
+        wanted, bar = criterion["consecutive"], Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
+        tallies = tallies if ordered or len(tallies) == wanted else [None] * len(tallies)
+        first, every = tallies[:wanted], [one for one in tallies if one is not None]
+
+        def together(part):
+            good, samples = (sum(one[at] for one in part) for at in (0, 1))
+            return zone((bar, _risk(criterion), False), good, good, samples)[0], Fraction(good, samples)
+
+        if len(first) < wanted or None in first:
+            return "inconclusive", "row"
+        verdict, _ = together(first)
+        if verdict == "pass" and any(Fraction(*one) < bar for one in first):
+            verdict = "inconclusive"
+        if verdict == "pass" and len(tallies) > wanted:
+            later, figure = together(every)
+            verdict = "fail" if later == "fail" else "inconclusive" if figure < bar else "pass"
+        return verdict, "row"
 
     def _control(self, criterion):
         """Under its fault, a limit of the guarded criterion must come out as declared."""
@@ -758,8 +868,11 @@ def combine(standings, *, capped):
 def provable(criterion, limit):
     """Whether samples as good as can be prove a rate or a quantile."""
     risk, samples, below = _risk(criterion), planned_of(criterion, limit), limit["comparison"] == "<="
+    samples = samples * criterion["consecutive"] if samples and criterion["combine"] == "pooled" else samples
     if limit["statistic"] not in ("rate", "quantile") or risk is None or samples is None or samples > 20_000:
         return True
+    if criterion["sequential"]:
+        return True  # that a plan can decide shows when it does
     quantile = limit["statistic"] == "quantile"
     named = Fraction(limit["quantile"]) if quantile else Fraction(limit["bound"]) * unit_of(limit["unit"] or "1")[1]
     return tail(samples, named if quantile is below else 1 - named, samples) <= risk
@@ -767,6 +880,13 @@ def provable(criterion, limit):
 
 def unread(criterion):
     """Limits that do not mean what their text says, or that nothing can prove."""
+    for one in criterion["limits"] if criterion["sequential"] or criterion["combine"] == "pooled" else ():
+        bar = Fraction(one["bound"] or 0) * unit_of(one["unit"] or "1")[1]
+        number, _, unit = (criterion["sequential"] or "1").partition(" ")
+        design = Fraction(number) * unit_of(unit or "1")[1] if criterion["sequential"] else bar * 3 / 2
+        kind = (one["statistic"], one["comparison"]) == ("rate", ">=") and _risk(criterion) is not None
+        if not kind or not 0 < bar <= 1 or (criterion["sequential"] and not bar < design < min(1, 2 * bar)):
+            yield f"{criterion['id']}: {one['text']} cannot be judged after every sample, or over all runs together"
     for one in criterion["limits"]:
         word, unit = one["statistic"], f" {one['unit']}" if one["unit"] else ""
         if word == "quantile":

@@ -16,6 +16,14 @@ def add_bundle(parser: argparse.ArgumentParser, *, optional: bool = False) -> No
     )
 
 
+def add_fresh(parser: argparse.ArgumentParser) -> None:
+    """Add the options that compare declared inputs with what is there now."""
+    parser.add_argument("--fresh", action="store_true", help="compare declared inputs with what the run recorded")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), help="the folder that inputs are below (default: the current one)"
+    )
+
+
 def bundle_of(path: Path | None, reports: Path = Path("reports")) -> Path:
     """The folder named, or the newest bundle by its recorded opening time; UseError where there is none."""
     if path is not None:

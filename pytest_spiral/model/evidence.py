@@ -54,7 +54,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     """`bundle.json`: written once, at the start. Its bytes are the first link of every journal's chain.
 
     `ledger` is the head of the ledger just before the run was registered there; None: it was registered nowhere.
-    `confinement` says how `spiral record` kept the tests from the key; None: it did not start them.
+    `inputs` has, for each input that criteria declare, the files that were there and their digests. `confinement` says how `spiral record` kept the tests from the key; None: it did not start them.
     """
 
     format: Literal["spiral-bundle/1"] = BUNDLE_FORMAT
@@ -76,6 +76,7 @@ class BundleStart(Value, frozen=True, kw_only=True):
     git: dict[str, Any] = {}
     plugin: dict[str, str] = {}
     gates: tuple[GateCard, ...] = ()
+    inputs: dict[str, dict[str, str]] = {}
     require: Literal["go", "conditional"] = "conditional"
     signer: Signer | None = None
     ledger: LedgerHead | None = None

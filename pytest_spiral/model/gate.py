@@ -53,7 +53,9 @@ class Criterion(Value, frozen=True, kw_only=True):
 
     `confidence` is an exact decimal below 1, the word `none` (with `confidence_reason`), or None where the
     statistic needs none. `exposure` and `margin` are quantities such as `20 s`. `samples` is the size of the
-    fixed plan, per run where `consecutive` is more than 1. `assurance` is the level below which a pass is a condition.
+    fixed plan, per run where `consecutive` is more than 1. `sequential` is the design rate of a plan that is judged
+    after every sample, of which `samples` are the most. `combine` says whether each of the consecutive runs has to pass
+    alone, or all of them together. `assurance` is the level below which a pass is a condition.
     """
 
     id: str
@@ -67,6 +69,8 @@ class Criterion(Value, frozen=True, kw_only=True):
     confidence: str | None = None
     confidence_reason: str | None = None
     consecutive: int = 1
+    combine: Literal["each", "pooled"] = "each"
+    sequential: str | None = None
     census: bool = False
     sampling: Literal["closed-loop", "open-loop"] = "closed-loop"
     margin: str | None = None
@@ -77,6 +81,7 @@ class Criterion(Value, frozen=True, kw_only=True):
     subjects: tuple[str, ...] = ()
     control: Control | None = None
     tests: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     planned: bool = False
 
     def plan_of(self, limit: Limit) -> int | None:

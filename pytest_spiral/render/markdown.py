@@ -192,9 +192,13 @@ def _checking(judgement: Judgement, start: BundleStart, path: str) -> str:
 
 def _bar(criterion: Criterion) -> str:
     asked = [markdown_code(limit.text) for limit in criterion.limits]
-    asked += [f"{criterion.samples} samples"] if criterion.samples else []
+    most = "at most " if criterion.sequential else ""
+    asked += [f"{most}{criterion.samples} samples"] if criterion.samples else []
+    asked += [f"over {markdown(criterion.exposure)}"] if criterion.exposure else []
     asked += [f"confidence {markdown(criterion.confidence)}"] if criterion.confidence else []
-    asked += [f"{criterion.consecutive} runs in a row"] if criterion.consecutive > 1 else []
+    asked += [f"sequential, built for {markdown(criterion.sequential)}"] if criterion.sequential else []
+    together = " judged together" if criterion.combine == "pooled" else " in a row"
+    asked += [f"{criterion.consecutive} runs{together}"] if criterion.consecutive > 1 else []
     asked += [f"requires {markdown_code(criterion.requires)}"] if criterion.requires else []
     asked += [f"fidelity {markdown(criterion.fidelity)}"] if criterion.fidelity else []
     asked += [f"must fail under {markdown_code(criterion.control.fault)}"] if criterion.control else []

@@ -24,10 +24,11 @@ Course = Literal["loosened", "changed", "tightened"]
 COURSES: Final[tuple[Course, ...]] = ("loosened", "changed", "tightened")
 
 _STRICTER_ABOVE: Final = ("samples", "exposure", "blocks", "consecutive", "confidence")
-_SETS: Final = ("subjects", "tests")
+_SETS: Final = ("subjects", "tests", "inputs")
 _ORDERED: Final[Mapping[str, tuple[Any, ...]]] = {
     "level": ("advisory", "blocker"),
     "sampling": ("closed-loop", "open-loop"),
+    "combine": ("pooled", "each"),
     "planned": (True, False),
     "assurance": (None, *LEVELS),
     "fidelity": (None, *(str(one) for one in sorted(Fidelity, key=lambda level: level.rank))),
@@ -63,7 +64,7 @@ def judging_fields(criterion: Criterion) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(criterion)
     del fields["confidence_reason"]
     fields["limits"] = sorted((_limit_fields(one) for one in criterion.limits), key=canonical_bytes)
-    for name in ("exposure", "margin"):
+    for name in ("exposure", "margin", "sequential"):
         fields[name] = None if fields[name] is None else _in_base(fields[name])
     if criterion.confidence not in (None, "none"):
         fields["confidence"] = decimal_text(Fraction(Decimal(criterion.confidence)))

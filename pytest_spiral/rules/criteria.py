@@ -14,16 +14,21 @@ import msgspec
 
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
+from pytest_spiral.rules.freshness import INPUT_SHAPE, input_fault
 from pytest_spiral.rules.limits import LimitError, bound_of, parse_limit
 from pytest_spiral.rules.requirements import RequirementError, parse_requirement
+from pytest_spiral.rules.statistics.plan import smallest_exposure
 from pytest_spiral.rules.statistics.quantile import LEAST_BLOCKS
+from pytest_spiral.rules.statistics.sequential import smallest_sequential
+from pytest_spiral.rules.statistics.tails import Poisson, compare_lower_tail
 from pytest_spiral.rules.statistics.zones import Bar
-from pytest_spiral.rules.units import UnitError, convert, parse_quantity
+from pytest_spiral.rules.units import UnitError, convert, dimension, parse_quantity
 
-CONFIDENT: Final = ("rate", "quantile", "mean")
+CONFIDENT: Final = ("rate", "quantile", "mean", "count-rate")
 """Statistics whose verdict rests on a confidence."""
 
-_PLANNED: Final = (*CONFIDENT, "failures", "min", "max", "equal", "all-pass")
+_COUNTING: Final = {"count", "count-rate"}
+_PLANNED: Final = ("rate", "quantile", "mean", "failures", "min", "max", "equal", "all-pass")
 _LISTED: Final = ("failures", "min", "max", "equal")
 _MOST_SAMPLES: Final = 10_000_000
 
@@ -41,7 +46,10 @@ def criterion_faults(criterion: Criterion) -> Iterator[Fault]:
     yield from _kind(criterion)
     yield from _plan(criterion)
     yield from _confidence(criterion)
+    yield from _sequential(criterion)
+    yield from _pooled(criterion)
     yield from _idle(criterion)
+    yield from _inputs(criterion)
     for limit in criterion.limits:
         yield from _margin(criterion, limit)
         yield from _provable(criterion, limit)
@@ -98,7 +106,7 @@ def _plan(criterion: Criterion) -> Iterator[Fault]:
             yield Fault("limit", f"{criterion.id} says not how many samples.", "add `samples = 100`")
         if samples is not None and not 1 <= samples <= _MOST_SAMPLES:
             yield Fault(_planned_at(limit), f"{criterion.id} plans {samples} samples.", f"plan 1 to {_MOST_SAMPLES}")
-    if "count" in _statistics(criterion) and criterion.exposure is None:
+    if _COUNTING & _statistics(criterion) and criterion.exposure is None:
         yield Fault("limit", f"{criterion.id} counts, and says not over how much.", 'add `exposure = "20 s"`')
     if 0 < criterion.blocks < LEAST_BLOCKS:
         problem = f"{criterion.id} has {criterion.blocks} blocks, and dependence shows in {LEAST_BLOCKS} at the least."
@@ -118,17 +126,54 @@ def _confidence(criterion: Criterion) -> Iterator[Fault]:
         yield Fault("confidence_reason", problem, 'remove it, or write `confidence = "none"`')
 
 
+def _sequential(criterion: Criterion) -> Iterator[Fault]:
+    """A plan that is judged after every sample: for rates bounded from below, with a design rate beyond the limit."""
+    if criterion.sequential is None:
+        return
+    name, design = criterion.id, _share(criterion.sequential)
+    if design is None or not design < 1:
+        problem = f"{name} has the design rate {criterion.sequential}, which is no share below 100 %."
+        yield Fault("sequential", problem, 'write the rate that the system is built for, as in `sequential = "99 %"`')
+        return
+    if not criterion.limits or any((one.statistic, one.comparison) != ("rate", ">=") for one in criterion.limits):
+        problem = f"{name} is sequential, and has a limit that is no rate bounded from below."
+        yield Fault("sequential", problem, "keep limits such as `rate(boot) >= 95 %` in it, and put others elsewhere")
+        return
+    if criterion.confidence in (None, "none") or criterion.consecutive > 1 or criterion.census:
+        problem = f"{name} is sequential, so that it has a confidence, and neither consecutive runs nor a census."
+        yield Fault("sequential", problem, "declare `confidence`, and remove `consecutive` and `census`")
+    if criterion.margin is not None:
+        problem = f"{name} is sequential, and has no bound that could be inside its limit by a margin."
+        yield Fault("margin", problem, "remove it")
+    for limit in criterion.limits:
+        bar = bound_of(limit, "1")
+        if not bar < design < 2 * bar:
+            problem = f"{name}: a design rate of {criterion.sequential} does not fit {limit.text}."
+            yield Fault("sequential", problem, "name a rate above the limit, and less than twice as high")
+
+
+def _pooled(criterion: Criterion) -> Iterator[Fault]:
+    """Runs that are judged together: rates bounded from below, whose lower bound is that of all of them."""
+    if criterion.combine == "each" or criterion.consecutive == 1:
+        return
+    rates = all((one.statistic, one.comparison) == ("rate", ">=") for one in criterion.limits)
+    if not rates or criterion.confidence in (None, "none") or criterion.census:
+        problem = f"{criterion.id} pools its runs, which is for rates bounded from below, with a confidence."
+        yield Fault("combine", problem, 'write `combine = "each"`, or limits such as `rate(boot) >= 95 %` only')
+
+
 def _idle(criterion: Criterion) -> Iterator[Fault]:
     """A key that changes nothing reads as if it did."""
     found = _statistics(criterion)
     whole = criterion.control is None and criterion.method == "measure"
     idle = {
-        "exposure": criterion.exposure is not None and "count" not in found,
+        "exposure": criterion.exposure is not None and not _COUNTING & found,
         "blocks": criterion.blocks > 0 and "quantile" not in found,
         "sampling": criterion.sampling == "open-loop" and "quantile" not in found,
         "census": criterion.census and not found & set(_LISTED),
         "warm_up": criterion.warm_up > 0 and not found - {"all-pass"},
         "consecutive": criterion.consecutive > 1 and not found - {"all-pass"},
+        "combine": criterion.combine != "each" and criterion.consecutive == 1,
         "samples": criterion.samples is not None and not whole,
         "margin": criterion.margin is not None and not any(limit.unit for limit in criterion.limits),
         "fidelity": criterion.fidelity is not None and criterion.control is not None,
@@ -137,6 +182,15 @@ def _idle(criterion: Criterion) -> Iterator[Fault]:
     for key, is_idle in idle.items():
         if is_idle and not (criterion.planned and whole and not criterion.limits):
             yield Fault(key, f"{criterion.id} has `{key}`, and nothing of it uses that.", "remove it")
+
+
+def _inputs(criterion: Criterion) -> Iterator[Fault]:
+    for name in criterion.inputs:
+        problem = input_fault(name)
+        if problem:
+            yield Fault("inputs", f"{criterion.id}: the input {name!r} {problem}.", INPUT_SHAPE)
+    if len(set(criterion.inputs)) < len(criterion.inputs):
+        yield Fault("inputs", f"{criterion.id} names an input twice.", "name each once")
 
 
 def _margin(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
@@ -151,16 +205,63 @@ def _margin(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
 
 def _provable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
     """The best samples that there can be, as many as planned, must give a pass."""
+    if limit.statistic == "count-rate":
+        yield from _countable(criterion, limit)
     samples = criterion.plan_of(limit)
+    if samples is not None and criterion.combine == "pooled":
+        samples *= criterion.consecutive
     if samples is None or criterion.confidence in (None, "none") or limit.statistic not in CONFIDENT:
         return
     confidence = Fraction(Decimal(criterion.confidence))
+    if criterion.sequential is not None:
+        yield from _decidable(criterion, limit, samples, confidence)
+        return
     if samples > _MOST_SAMPLES or _proves(limit, samples, confidence):
         return
     problem = f"{criterion.id}: {samples} samples can never prove {limit.text} at {criterion.confidence}."
     least = _least(limit, samples, confidence)
-    remedy = f"take at least {least}" if least else "lower the limit; no number of samples can"
+    per_run = -(-(least or 0) // criterion.consecutive) if criterion.combine == "pooled" else least
+    remedy = f"take at least {per_run}" if least else "lower the limit; no number of samples can"
     yield Fault(_planned_at(limit), problem, remedy)
+
+
+def _decidable(criterion: Criterion, limit: Limit, samples: int, confidence: Fraction) -> Iterator[Fault]:
+    """A sequential plan must be able to pass before it is full."""
+    bar, design = bound_of(limit, "1"), _share(criterion.sequential or "")
+    if design is None or not bar < design < min(2 * bar, Fraction(1)):
+        return  # which is a fault of its own
+    least = smallest_sequential(bar, design, confidence)
+    if samples < least:
+        problem = f"{criterion.id}: {samples} samples can never decide {limit.text} at {criterion.confidence}."
+        yield Fault(_planned_at(limit), problem, f"allow for at least {least}")
+
+
+def _countable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
+    """The exposure is of the kind that the limit is per, and no event in all of it proves the limit."""
+    exposure, unit = parse_quantity(criterion.exposure or "1"), limit.unit or ""
+    if criterion.exposure is None:
+        return
+    try:
+        bound = convert(bound_of(limit), unit, f"per {exposure.unit}")
+    except UnitError as error:
+        yield Fault("exposure", f"{criterion.id}: {error}.", f"give the exposure in {unit.removeprefix('per ')}")
+        return
+    if criterion.confidence in (None, "none"):
+        return
+    least = smallest_exposure(bound, Fraction(Decimal(criterion.confidence)))
+    if exposure.number < least and not _no_event_proves(bound * exposure.number, criterion.confidence):
+        problem = f"{criterion.id}: {criterion.exposure} without an event can never prove {limit.text}."
+        yield Fault("exposure", problem, f"count over at least {least} {exposure.unit}")
+
+
+def _no_event_proves(expected: Fraction, confidence: str) -> bool:
+    return compare_lower_tail(Poisson(expected), 0, 1 - Fraction(Decimal(confidence))) <= 0
+
+
+def _share(text: str) -> Fraction | None:
+    """A share of 1 that is written in % or as a plain number; None for anything else."""
+    quantity = parse_quantity(text)
+    return convert(quantity.number, quantity.unit, "1") if dimension(quantity.unit) == dimension("%") else None
 
 
 def _planned_at(limit: Limit) -> str:
@@ -197,7 +298,8 @@ def _statistics(criterion: Criterion) -> set[str]:
 def _unread(criterion: Criterion) -> Iterator[str]:
     """Fields that are not as the gates reader writes them."""
     yield from (f"{criterion.id}: {problem}." for limit in criterion.limits if (problem := _misread(limit)))
-    for key, text in (("exposure", criterion.exposure), ("margin", criterion.margin)):
+    for key in ("exposure", "margin", "sequential"):
+        text: str | None = getattr(criterion, key)
         if text is not None and not _is_positive(text):
             yield f"{criterion.id}: `{key}` {text!r} is no quantity above zero."
     if criterion.confidence not in (None, "none") and not _is_confidence(criterion.confidence):

@@ -17,7 +17,8 @@ _QUANTILE = re.compile(r"p[0-9]+(\.[0-9]+)?")
 _QUANTILE_PLACES = 4
 _COUNTED = ("count", "failures")
 _SHARED = ("rate", "mean")
-_MEASURED = ("rate", "min", "max", "mean", "duration", *_COUNTED)
+_PER_EXPOSURE = "count-rate"
+_MEASURED = ("rate", "min", "max", "mean", "duration", _PER_EXPOSURE, *_COUNTED)
 _SHAPE = (
     "write it like `p95(search) <= 120 ms`, `rate(boot) >= 95 %`, `failures(search) <= 0`, `equal(a, b)` or `all-pass`"
 )
@@ -115,13 +116,15 @@ def _check_dimension(text: str, statistic: str, unit: str) -> None:
         raise LimitError(text, f"bounds a {statistic} in {unit}", "a share is bounded in %, as in `>= 95 %`")
     if statistic == "duration" and dimension(unit) != dimension("s"):
         raise LimitError(text, f"bounds a duration in {unit}", "use a unit of time, as in `>= 48 h`")
+    if statistic == _PER_EXPOSURE and not dimension(unit).startswith("events per "):
+        raise LimitError(text, f"bounds a {statistic} in {unit}", "say per how much, as in `<= 2 per h`")
     if statistic in _COUNTED and not dimension(unit).startswith("count of "):
         raise LimitError(text, f"bounds {statistic} in {unit}", "it is a whole number of things, as in `<= 0 samples`")
 
 
 def _check_direction(text: str, statistic: str, comparison: str) -> None:
     """A count or a number of failures is bounded from above: `>= 0` could not fail."""
-    if statistic in _COUNTED and comparison != "<=":
+    if statistic in (_PER_EXPOSURE, *_COUNTED) and comparison != "<=":
         raise LimitError(text, f"bounds {statistic} from below", "use `<=`")
 
 
@@ -137,6 +140,8 @@ def _check_can_fail(text: str, statistic: str, comparison: str, bound: Fraction)
         inside = 0 < bound <= 1 if comparison == ">=" else 0 <= bound < 1
         if not inside:
             raise LimitError(text, f"is kept by every {statistic}, or by none", "bound a share between 0 % and 100 %")
+    if statistic == _PER_EXPOSURE and bound <= 0:
+        raise LimitError(text, "can never be proven", "allow for more than none per exposure, or limit the `count`")
     if statistic == "duration" and bound <= 0:
         raise LimitError(text, "is kept by every duration, or by none", "bound it by more than no time")
 

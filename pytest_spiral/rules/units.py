@@ -9,7 +9,8 @@ from typing import Final
 _DIGITS_LIMIT: Final = 40
 _NUMBER: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _COUNTED: Final = re.compile(r"[a-z][a-z-]*")
-_RESERVED: Final = frozenset({"and", "or", "not"})
+_RESERVED: Final = frozenset({"and", "or", "not", "per"})
+_PER: Final = "per "
 
 # Each unit: its dimension and how many of the dimension's base unit it is. Prefixes of bytes: k, M, G, T are
 # powers of 1000 (SI), Ki, Mi, Gi, Ti powers of 1024 (IEC 80000-13). A level (dB, dBFS) and a loudness (LU,
@@ -120,11 +121,13 @@ def parse_quantity(text: str) -> Quantity:
 def dimension(unit: str) -> str:
     """Return what a unit measures: `time`, `bytes`, `ratio`, …, or `count of items` for `items`.
 
-    A lower-case word that means no unit of the table is something counted, a dimension of its own.
-    Raises UnitError, naming the unit that was probably meant, on anything else.
+    A lower-case word that means no unit of the table is something counted, a dimension of its own. `per h` is events per
+    exposure: how many in so much of another unit. Raises UnitError, naming the unit that was probably meant, on anything else.
     """
     if unit in _TABLE:
         return _TABLE[unit][0]
+    if unit.startswith(_PER):
+        return f"events per {_exposure(unit)}"
     meant = _MEANT.get(unit) or _MEANT.get(unit.lower()) or _FOLDED.get(unit.lower())
     if meant is not None:
         raise UnitError(f"{unit!r} is no unit here: write {meant}")
@@ -137,6 +140,10 @@ def dimension(unit: str) -> str:
 def base_unit(unit: str) -> str:
     """The unit that others of its dimension are multiples of, such as `s` for `ms`; raises UnitError as `dimension`."""
     wanted = dimension(unit)
+    if unit.startswith(_PER):
+        return _PER + _largest(
+            unit.removeprefix(_PER)
+        )  # so many per second are a whole number per day, not the reverse
     return next((name for name, (kind, factor) in _TABLE.items() if kind == wanted and factor == 1), unit)
 
 
@@ -148,9 +155,28 @@ def convert(number: Fraction | int, from_unit: str, to_unit: str) -> Fraction:
     source, target = dimension(from_unit), dimension(to_unit)
     if source != target:
         raise UnitError(f"{from_unit} ({source}) cannot be converted to {to_unit} ({target})")
-    one = Fraction(1)
-    factor = _TABLE.get(from_unit, ("", one))[1] / _TABLE.get(to_unit, ("", one))[1]
-    return Fraction(number) * factor
+    return Fraction(number) * _factor(from_unit) / _factor(to_unit)
+
+
+def _factor(unit: str) -> Fraction:
+    """How many base units of its dimension it is; for events per exposure, the reciprocal."""
+    if unit.startswith(_PER):
+        return 1 / _factor(unit.removeprefix(_PER))
+    return _TABLE.get(unit, ("", Fraction(1)))[1]
+
+
+def _exposure(unit: str) -> str:
+    """What events are counted over, of `per h`; UnitError for what is no exposure."""
+    over = unit.removeprefix(_PER)
+    measured = "" if over.startswith(_PER) else dimension(over)
+    if measured not in ("time", "bytes") and not measured.startswith("count of "):
+        raise UnitError(f"{unit!r} is no exposure: count per time, per bytes, or per things, such as per h")
+    return measured
+
+
+def _largest(unit: str) -> str:
+    kind = dimension(unit)
+    return max((name for name, (own, _) in _TABLE.items() if own == kind), key=_factor, default=unit)
 
 
 def decimal_text(number: Fraction) -> str:

@@ -23,11 +23,13 @@ from pytest_spiral.model.profile import Profile
 from pytest_spiral.model.record import End, JournalHead
 from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
 from pytest_spiral.rules.canonical import canonical_bytes, digest
+from pytest_spiral.rules.freshness import patterns_of
 from pytest_spiral.rules.paths import LEDGER, SELFTEST, run_id
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run import clock, opening
 from pytest_spiral.run.allure import write_allure
 from pytest_spiral.run.earlier import carry_earlier
+from pytest_spiral.run.inputs import read_inputs
 from pytest_spiral.run.logbook import COPY_MOST, Logbook, entries_of, standing_head
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 from pytest_spiral.run.writer import Writer
@@ -144,6 +146,7 @@ def open_run(request: Request) -> Opened:
         git=opening.git_state(request.root),
         plugin=opening.code_digests(request.root, Path(pytest_spiral.__file__).parent),
         gates=request.cards,
+        inputs=read_inputs(request.root, patterns_of(request.plan), request.reports),
         require=request.require,
         mode="release" if request.release else "draft",
         signer=request.signer,

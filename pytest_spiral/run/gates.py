@@ -30,7 +30,7 @@ _GATE_KEYS = (
 )  # fmt: skip
 _CRITERION_KEYS = (
     "id", "promise", "owner", "due", "limit", "samples", "exposure", "warm_up", "blocks", "confidence",
-    "confidence_reason", "consecutive", "census", "sampling", "margin", "seed", "requires", "fidelity", "level",
+    "confidence_reason", "consecutive", "combine", "sequential", "inputs", "census", "sampling", "margin", "seed", "requires", "fidelity", "level",
     "method", "control", "tests", "planned", "subjects", "assurance",
 )  # fmt: skip
 _ASSURANCES = ("E1", "E2", "E3")
@@ -215,6 +215,8 @@ class _Reader(Tables):
             confidence=self.confidence(table, place),
             confidence_reason=self.text(table, "confidence_reason", place) or None,
             consecutive=self.number(table, "consecutive", place, 1) or 1,
+            combine=self.choice(table, "combine", place, ("each", "pooled"), "each"),
+            sequential=self.quantity(table, "sequential", place),
             census=self.flag(table, "census", place),
             sampling=self.choice(table, "sampling", place, ("closed-loop", "open-loop"), "closed-loop"),
             margin=self.quantity(table, "margin", place),
@@ -225,6 +227,7 @@ class _Reader(Tables):
             subjects=self.words(table, "subjects", place) if "subjects" in table else gate.subjects,
             control=self.control(table, place),
             tests=self.words(table, "tests", place),
+            inputs=self.words(table, "inputs", place),
             planned=self.flag(table, "planned", place) or gate.planned,
         )
 

@@ -20,7 +20,7 @@ from pytest_spiral.rules.units import dimension
 from pytest_spiral.run import clock
 from pytest_spiral.run.measure import Discard, Measure, Sink
 
-_UNITLESS = ("rate", "failures", "count", "equal", "all-pass")
+_UNITLESS = ("rate", "failures", "count", "count-rate", "equal", "all-pass")
 
 
 class Keeper(Protocol):

@@ -45,12 +45,12 @@ def certificate_bytes(certificate: Certificate) -> bytes:
     return canonical_bytes(msgspec.to_builtins(certificate)) + b"\n"
 
 
-def judge_proven(evidence: Evidence, level: Level = "E0") -> Judgement:
+def judge_proven(evidence: Evidence, level: Level = "E0", stale: Mapping[str, str] | None = None) -> Judgement:
     """Judge evidence by a bar that was tried first: a criterion that cannot be proven, or cannot fail, is invalid.
 
-    `level` is the level of assurance that verifying proved.
+    `level` is the level of assurance that verifying proved, `stale` what has changed since by criterion.
     """
-    return judge(evidence, unproven_of(certificate_of(evidence.plan)), level)
+    return judge(evidence, unproven_of(certificate_of(evidence.plan)), level, stale or {})
 
 
 def unproven_of(certificate: Certificate) -> Mapping[str, str]:
@@ -64,13 +64,13 @@ def try_bar(root: Path, selector: str) -> Tried:
     if not files:
         raise UseError(f"no gates file is found under {root}. Remedy: run `spiral init`, or name its folder by --root.")
     plan = make_plan(files, (), ())
-    chosen = _selected(files, plan, selector)
+    chosen = chosen_criteria(files, plan, selector)
     bar = certificate_of(plan) if chosen is None else selftest(plan, chosen)
     return Tried(bar, certificate_of(REFERENCE))
 
 
-def _selected(files: tuple[GateFile, ...], plan: Plan, selector: str) -> frozenset[str] | None:
-    """The criteria of a stage, a gate, or one of them; None for all."""
+def chosen_criteria(files: tuple[GateFile, ...], plan: Plan, selector: str) -> frozenset[str] | None:
+    """The criteria of a stage, a gate, or one of them; None for all. Raises UseError for what is none of these."""
     if not selector:
         return None
     stages = {gate.stage for file in files for gate in file.gates if gate.stage}

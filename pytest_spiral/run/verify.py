@@ -18,6 +18,7 @@ from pytest_spiral.model.attestation import DecisionStatement, Level, Signed
 from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.expectation import Expectation
+from pytest_spiral.model.freshness import InputChange
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.selftest import Certificate
@@ -25,6 +26,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import plan_faults
 from pytest_spiral.rules.enough import enough
 from pytest_spiral.rules.expectation import expectation_faults, level_fault
+from pytest_spiral.rules.freshness import stale_of
 from pytest_spiral.rules.integrity import Finding, finding, shown
 from pytest_spiral.rules.paths import MAIN, PLAN, SELFTEST, SUMMARY
 from pytest_spiral.rules.times import Moment, moment, order_faults, unknown
@@ -33,6 +35,7 @@ from pytest_spiral.run.attestation import Attested, check_attestation, times_of
 from pytest_spiral.run.gate_run import summary_bytes
 from pytest_spiral.run.gates import read_gate_file
 from pytest_spiral.run.grounds import Grounds
+from pytest_spiral.run.inputs import changed_since
 from pytest_spiral.run.registered import Registered, check_registered, logged_of, revoked_in, with_kept
 from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_proven
 
@@ -322,6 +325,20 @@ def judge_bundle(folder: Path, ledger: tuple[Entry, ...] | None = None) -> tuple
     return evidence, judge_proven(evidence)
 
 
+def judge_now(folder: Path, root: Path) -> tuple[Evidence, Judgement, tuple[InputChange, ...]]:
+    """As `judge_bundle`, with what has changed below `root` since: criteria whose inputs did are stale.
+
+    Raises UntrustedError or UseError.
+    """
+    evidence, judgement = judge_bundle(folder)
+    changes = changed_since(evidence.plan, evidence.bundle, root, folder.resolve().parents[1])
+    stale = stale_of(changes)
+    if stale:
+        changed = judge_proven(evidence, stale=stale)
+        judgement = msgspec.structs.replace(changed, watermark="held against what is below the root folder now")
+    return evidence, judgement, changes
+
+
 def what_if(folder: Path, limits: Path) -> Judgement:
     """Judge a bundle's samples by another gates file; the judgement carries a watermark and can never be signed."""
     evidence = read_evidence(folder)
@@ -337,4 +354,4 @@ def what_if(folder: Path, limits: Path) -> Judgement:
     )
 
 
-__all__ = ["Checked", "UntrustedError", "judge_bundle", "verify_bundle", "what_if"]
+__all__ = ["Checked", "UntrustedError", "judge_bundle", "judge_now", "verify_bundle", "what_if"]

@@ -1,5 +1,6 @@
 """Judging, statistic by statistic: where each limit passes, fails, stays open, and what cannot be judged at all."""
 
+import msgspec
 import pytest
 
 from pytest_spiral.model.gate import Limit
@@ -449,7 +450,8 @@ def test_samples_of_another_kind_or_unit_are_never_a_pass(bench, limit, unit, sa
 
 
 def test_a_statistic_that_no_rule_judges_is_invalid(bench):
-    limit = Limit(text="count-rate(a) <= 1", statistic="count-rate", measurements=("a",), comparison="<=", bound="1")
+    limit = Limit(text="count-rate(a) <= 1", statistic="all-pass", measurements=("a",), comparison="<=", bound="1")
+    msgspec.structs.force_setattr(limit, "statistic", "median")
     bench.criterion("S1.it", samples=1)
     bench.criteria[0] = type(bench.criteria[0])(id="S1.it", limits=(limit,), samples=1)
     bench.measure("S1.it", "a", bench.counts((0, 1)))

@@ -242,3 +242,29 @@ def test_whatever_bar_a_reader_takes_is_proven_or_its_contradiction_is_named(lim
     assert found.state in ("proven", "unsound", "untried"), found
     if found.state == "unsound":
         assert len(one.limits) > 1 or "blocks" in fields or "sampling" in fields, found
+
+
+# judging over time
+
+
+@pytest.mark.parametrize(
+    ("limit", "fields"),
+    [
+        ("rate(x) >= 95 %", {"samples": 400, "sequential": "99 %"}),
+        ("rate(x) >= 95 %", {"samples": 73, "sequential": "99 %"}),
+        ("rate(x) >= 30 %", {"samples": 500, "sequential": "55 %", "confidence": "0.99"}),
+        ("rate(x) >= 95 %", {"samples": 20, "consecutive": 3, "combine": "pooled"}),
+        ("rate(x) >= 95 %", {"samples": 208, "consecutive": 3, "combine": "pooled"}),
+        ("rate(x) >= 70 %", {"samples": 9, "consecutive": 2, "combine": "pooled", "confidence": "0.99"}),
+        ("count-rate(x) <= 2 per h", {"exposure": "10 h"}),
+        ("count-rate(x) <= 2 per h", {"exposure": "90 min"}),
+        ("count-rate(x) <= 5000 per d", {"exposure": "1 d", "confidence": "0.99"}),
+        (
+            "count-rate(x) <= 0.5 per requests",
+            {"exposure": "7 requests", "confidence": "none", "confidence_reason": "w"},
+        ),
+    ],
+)
+def test_bars_that_are_judged_over_time_are_proven(limit, fields):
+    found = proof(limit, **{"confidence": "0.95", **fields})
+    assert (found.state, found.missed) == ("proven", ())

@@ -406,3 +406,69 @@ def test_requirements_are_judged_on_the_facts(verdicts, text, met):
 def test_requirements_that_it_does_not_read_are_left(verdicts, text):
     with pytest.raises(verdicts.Left, match="requirement"):
         verdicts.met(text, {})
+
+
+# Judging over time
+
+
+@pytest.mark.parametrize(
+    "fields", [{"sequential": "70 %"}, {"sequential": "100 %"}, {"confidence": "none", "confidence_reason": "why"}]
+)
+def test_a_sequential_plan_that_no_reader_takes_is_no_bar(second_judge, works, bench, fields):
+    bench.criterion("S1.it", "rate(x) >= 80 %", samples=20, **{"confidence": "0.95", "sequential": "95 %", **fields})
+    evidence = bench.measure("S1.it", "x", bench.hits(20)).evidence()
+    assert any("after every sample" in one for one in second_judge(evidence, judge(works.evidence()))[0])
+
+
+def test_a_claimed_pass_of_an_undecided_plan_is_found(second_judge, make_bench):
+    """The control: the summary of a plan that decided, beside the samples of one that did not."""
+    benches = [
+        make_bench().criterion("S1.it", "rate(x) >= 80 %", samples=50, confidence="0.95", sequential="95 %")
+        for _ in range(2)
+    ]
+    decided, undecided = (
+        bench.measure("S1.it", "x", bench.hits(number)).evidence()
+        for bench, number in zip(benches, (18, 17), strict=True)
+    )
+    assert second_judge(decided, judge(decided))[0] == []
+    assert any("expected inconclusive" in one for one in second_judge(undecided, judge(decided))[0])
+
+
+@given(
+    pieces=st.lists(st.tuples(st.booleans(), st.integers(1, 60)), min_size=1, max_size=5),
+    more=st.integers(0, 3),
+)
+@SETTINGS
+def test_sequential_plans_come_out_alike(second_judge, make_bench, pieces, more):
+    bench = make_bench()
+    bench.criterion("S1.it", "rate(x) >= 80 %", samples=200, confidence="0.95", sequential="95 %")
+    taken = [{"ok": ok} for ok, number in pieces for _ in range(number)]
+    bench.measure("S1.it", "x", taken, planned=200 + more if more else 0)
+    agree(second_judge, bench)
+
+
+@given(events=st.integers(0, 40), hours=st.sampled_from([0, 1, 9.5, 10, 10.5, 40]), plain=st.booleans())
+@SETTINGS
+def test_events_per_exposure_come_out_alike(second_judge, make_bench, events, hours, plain):
+    bench = make_bench()
+    sure = {"confidence": "none", "confidence_reason": "plain"} if plain else {"confidence": "0.95"}
+    bench.criterion("S1.it", "count-rate(x) <= 2 per h", exposure="600 min", **sure)
+    bench.measure("S1.it", "x", bench.counts((0, hours * 30), (events, hours * 30)))
+    agree(second_judge, bench)
+
+
+@given(
+    bad=st.lists(st.integers(0, 6), min_size=1, max_size=4),
+    short=st.integers(0, 3),
+    outcome=st.sampled_from(["closed", "closed", "abandoned"]),
+    process=st.sampled_from(["main", "gw0"]),
+)
+@SETTINGS
+def test_pooled_rows_come_out_alike(second_judge, make_bench, bad, short, outcome, process):
+    bench = make_bench()
+    bench.criterion("S1.it", "rate(x) >= 80 %", samples=12, confidence="0.95", consecutive=2, combine="pooled")
+    for at, number in enumerate(bad):
+        run = f"{process if at == 1 else 'main'}-{at}"
+        bench.run(run, "S1.it", outcome=outcome if at == 2 else "closed")
+        bench.measure("S1.it", "x", bench.hits(12 - number - (at == short), number), run=run)
+    agree(second_judge, bench)

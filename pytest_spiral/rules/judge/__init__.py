@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Gate, GateCard, Plan
@@ -20,15 +22,22 @@ __all__ = ["judge", "scope_of"]
 
 _CAPPING = frozenset({str(Qualifier.SIMPLE_ACCEPTANCE), str(Qualifier.BAR_MOVED)})
 _ALL_PROVEN: Final[Mapping[str, str]] = MappingProxyType({})
+_ALL_FRESH: Final[Mapping[str, str]] = MappingProxyType({})
 _HOPEFUL: Final = (Verdict.PASS, Verdict.ENVIRONMENT_LIMITED, Verdict.INCONCLUSIVE)
 
 
-def judge(evidence: Evidence, unproven: Mapping[str, str] = _ALL_PROVEN, level: Level = "E0") -> Judgement:
+def judge(
+    evidence: Evidence,
+    unproven: Mapping[str, str] = _ALL_PROVEN,
+    level: Level = "E0",
+    stale: Mapping[str, str] = _ALL_FRESH,
+) -> Judgement:
     """Judge everything in scope.
 
     `unproven` has criteria that the bar's selftest could not prove, or could not make to fail, each with the reason:
     they are invalid unless something worse is known of them. `level` is the level of assurance that was proven of the
-    evidence: what a run writes of itself is judged at E0, since nobody has signed it yet. Pure: the same evidence gives the same value, byte for
+    evidence: what a run writes of itself is judged at E0, since nobody has signed it yet. `stale` has criteria of which an input has changed since, each with what
+    changed: they count as not run. What a run writes of itself knows of none. Pure: the same evidence gives the same value, byte for
     byte once written canonically, on any machine at any time.
     """
     context = make_context(evidence, level)
@@ -36,6 +45,7 @@ def judge(evidence: Evidence, unproven: Mapping[str, str] = _ALL_PROVEN, level: 
     verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
     verdicts = [_unproven(one, unproven[one.id]) if one.id in unproven else one for one in verdicts]
     verdicts = demote_recovered(verdicts, evidence)
+    verdicts = [_stale(one, stale[one.id]) if one.id in stale else one for one in verdicts]
     partial = bool(evidence.bundle.scope.narrowed)
     decisions = tuple(_decide(gate, verdicts, evidence, partial=partial) for gate in gates)
     whole = () if evidence.bundle.scope.gates else gates  # a stage is decided by all of its gates or not at all
@@ -124,6 +134,14 @@ def _unproven(one: CriterionVerdict, why: str) -> CriterionVerdict:
         return one
     sentence = f"the selftest of its bar does not hold: {why}"
     return overruled(one, Finding(Verdict.INVALID, "unproven", sentence), original=True)
+
+
+def _stale(one: CriterionVerdict, why: str) -> CriterionVerdict:
+    """What was shown of other bytes shows nothing of these; what was invalid stays so."""
+    marked = msgspec.structs.replace(one, qualifiers=(*one.qualifiers, str(Qualifier.STALE)))
+    if one.verdict in (Verdict.INVALID, Verdict.NOT_RUN, Verdict.INAPPLICABLE):
+        return marked
+    return overruled(marked, Finding(Verdict.NOT_RUN, "stale", why))
 
 
 def _blockers(gate: Gate, verdicts: Iterable[CriterionVerdict]) -> list[CriterionVerdict]:

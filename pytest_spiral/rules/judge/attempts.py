@@ -16,7 +16,7 @@ from pytest_spiral.rules.judge.finding import Finding, overruled, worst
 from pytest_spiral.rules.judge.limit import confidence_of
 from pytest_spiral.rules.judge.needs import judge_needs
 from pytest_spiral.rules.judge.pool import pool_attempts
-from pytest_spiral.rules.statistics import Qualifier
+from pytest_spiral.rules.statistics import Qualifier, Reason
 
 
 def among_attempts(
@@ -40,8 +40,11 @@ def among_attempts(
     if history.own.draft:
         return shown
     shown = _qualified(shown, own, campaign)
-    if criterion.consecutive > 1 and outside is None and own:
+    if criterion.consecutive > 1 and outside is None and own and criterion.combine == "each":
         return _in_row(shown, criterion, own, campaign)
+    if criterion.combine == "pooled" and set(campaign.before) - {"pass"}:
+        shown = _begun(shown)
+        own = (_word(shown.verdict),)
     filled = pool_attempts(shown, criterion, context, findings)
     word = worst_run(own) if filled is None else _word(filled.verdict)
     shown = shown if filled is None else filled
@@ -67,7 +70,7 @@ def _outside(findings: Sequence[Finding], limits: Sequence[LimitVerdict]) -> Fin
 def _runs(shown: CriterionVerdict, criterion: Criterion, outside: Sequence[Finding]) -> tuple[Word, ...]:
     """Each run of this session by all limits together; what stands against one beside the limits stands against all."""
     rows = [one.runs for one in shown.limits if one.runs]
-    if criterion.consecutive == 1 or not rows:
+    if criterion.consecutive == 1 or criterion.combine == "pooled" or not rows:
         return (_word(shown.verdict),)
     beside = [_word(one.verdict) for one in outside]
     length = max(map(len, rows))
@@ -84,6 +87,14 @@ def _qualified(shown: CriterionVerdict, own: Sequence[Word], campaign: Campaign)
     if campaign.moved:
         found[Qualifier.BAR_MOVED] = None
     return msgspec.structs.replace(shown, qualifiers=tuple(str(one) for one in found))
+
+
+def _begun(shown: CriterionVerdict) -> CriterionVerdict:
+    """Pooled runs are the first ones of one session; where that has not passed, a later one would be a second chance."""
+    if shown.verdict is not Verdict.PASS:
+        return shown
+    sentence = "an earlier session has begun the row, and pooled runs are the first ones of one session"
+    return overruled(shown, Finding(Verdict.INCONCLUSIVE, Reason.ROW_HUNTED, sentence))
 
 
 def _in_row(

@@ -36,6 +36,7 @@ from pytest_spiral.rules.statistics import (
     Timing,
     independence_note,
     judge_count,
+    judge_count_rate,
     judge_elapsed,
     judge_equality,
     judge_extreme,
@@ -43,11 +44,13 @@ from pytest_spiral.rules.statistics import (
     judge_mean,
     judge_quantile_values,
     judge_rate,
+    judge_sequence,
 )
-from pytest_spiral.rules.units import convert, parse_quantity
+from pytest_spiral.rules.statistics.zones import refuse_population
+from pytest_spiral.rules.units import Quantity, convert, parse_quantity
 
 _PICTURE_POINTS = 200
-_UNPLANNED = ("count", "duration")
+_UNPLANNED = ("count", "count-rate", "duration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population
         planned=None if limit.statistic in _UNPLANNED else _shown_plan(criterion, limit, lost),
         warm_up=sum(one.warm for one in samples),
         failed=failures(one for one in samples if not one.warm),
-        margin=_margin(judged),
+        margin=_margin(judged) if criterion.sequential is None else None,
         confidence=criterion.confidence or "" if limit.statistic in CONFIDENT else "",
         where=population.where,
         qualifiers=qualifiers,
@@ -229,6 +232,8 @@ def _rate(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
     hits, total = outcomes(counted(population.first, criterion, limit), population.first)
     lost = never_came(population.first, criterion, limit)
+    if criterion.sequential is not None:
+        return _sequential(case, parse_quantity(criterion.sequential), lost)
     judged = judge_rate(
         hits,
         total + lost,
@@ -240,6 +245,26 @@ def _rate(case: Case) -> Judged:
     if judged.verdict is Verdict.INVALID:
         return judged
     failed = hits if limit.comparison == "<=" else total - hits
+    return replace(judged, qualifiers=(*judged.qualifiers, *independence_note(failed)))
+
+
+def _sequential(case: Case, design: Quantity, lost: int) -> Judged:
+    """A rate judged after every sample, in the order taken; the declared samples are the most that there may be."""
+    criterion, limit, population = case.criterion, case.limit, case.population
+    samples = counted(population.first, criterion, limit)
+    most = _planned(criterion, limit, len(samples), lost)
+    refused = refuse_population(len(samples) + lost, most)
+    if refused is not None:
+        return refused
+    judged = judge_sequence(
+        [one.ok is True for one in samples],
+        at_least=bound_of(limit, "1"),
+        design=convert(design.number, design.unit, "1"),
+        confidence=confidence_of(criterion) or Fraction(0),
+        lost=lost,
+        most=most,
+    )
+    failed = sum(one.ok is not True for one in samples)
     return replace(judged, qualifiers=(*judged.qualifiers, *independence_note(failed)))
 
 
@@ -276,6 +301,32 @@ def _count(case: Case) -> Judged:
     total, exposure = events(samples, population.first)
     per = convert(Fraction(1), "h", declared.unit) if declared.unit in ("s", "min", "h", "ms") else Fraction(1)
     return judge_count(total, at_most=bound_of(limit), exposure=exposure, declared_exposure=declared.number, per=per)
+
+
+def _count_rate(case: Case) -> Judged:
+    """Events per exposure. Exposure beyond what was declared proves nothing: counting on is no way to a pass."""
+    criterion, limit, population = case.criterion, case.limit, case.population
+    declared = parse_quantity(criterion.exposure or "")
+    samples = counted(population.first, criterion, limit)
+    if not samples:
+        return Judged(Verdict.INVALID, Reason.EMPTY, limit=bound_of(limit))
+    total, measured = events(samples, population.first)
+    each = convert(Fraction(1), limit.unit or "", f"per {declared.unit}")  # the limit's own exposure, in units declared
+    taken, planned = measured * each, declared.number * each
+
+    def judge(exposure: Fraction, of: Fraction) -> Judged:
+        return judge_count_rate(
+            total, at_most=bound_of(limit), exposure=exposure, declared_exposure=of, confidence=confidence_of(criterion)
+        )
+
+    judged = judge(min(taken, planned), planned)
+    if taken > planned and judged.verdict is Verdict.FAIL:
+        judged = judge(taken, taken)
+        if judged.verdict is not Verdict.FAIL:
+            judged = replace(judged, verdict=Verdict.INCONCLUSIVE, reason=judged.reason or Reason.POINT_ONLY)
+    if judged.verdict is Verdict.INVALID:
+        return judged
+    return replace(judged, shown=(("count", total), ("exposure", measured)))
 
 
 def _extreme(case: Case) -> Judged:
@@ -329,6 +380,7 @@ _JUDGES: dict[str, Callable[[Case], Judged]] = {
     "mean": _mean,
     "failures": _failures,
     "count": _count,
+    "count-rate": _count_rate,
     "min": _extreme,
     "max": _extreme,
     "duration": _duration,

@@ -186,6 +186,8 @@ def _judge(criterion: Criterion, limit: Limit, parts: Sequence[_Part], *, truste
             judged = settle_campaign(first, judge(samples, len(samples)), judge(samples[plan:], len(samples) - plan))
             if judged.reason == Reason.PLAN_SPENT and len(samples) - len(pieces[-1]) < plan:
                 judged = replace(judged, reason=first.reason, qualifiers=first.qualifiers)  # judged now, not before
+            if criterion.sequential is not None and judged.verdict is Verdict.PASS:
+                judged = _still_passing(judged, judge(samples, len(samples)))
             shown = shown if judged.verdict is Verdict.PASS else whole
     except PopulationError as error:
         return unjudgeable(limit, error, whole)
@@ -217,6 +219,13 @@ def _population(taken: Sequence[Population], samples: Sequence[Sample], plan: in
         resolution_ns=max(one.first.resolution_ns for one in taken),
     )
     return replace(last, measurements=(measurement,))
+
+
+def _still_passing(first: Judged, pooled: Judged) -> Judged:
+    """A sequential plan that passed passes on what was measured after it too, or attempts disagree."""
+    if pooled.verdict is Verdict.PASS:
+        return first
+    return replace(pooled, verdict=Verdict.INCONCLUSIVE, reason=Reason.ATTEMPTS_DISAGREE, planned=first.planned)
 
 
 def _worse_apart(one: LimitVerdict) -> Finding:

@@ -171,6 +171,8 @@ def events(samples: Iterable[Sample], measurement: Measurement) -> tuple[int, Fr
     for one in samples:
         if one.count is None or one.exposure is None:
             raise PopulationError("wrong-kind", f"sample {one.n} of {measurement.name} does not count")
+        if one.count < 0 or not (math.isfinite(one.exposure) and one.exposure >= 0):
+            raise PopulationError("wrong-kind", f"sample {one.n} of {measurement.name} counts less than nothing")
         total += one.count
         exposure += exact(one.exposure)
     return total, exposure

@@ -1,6 +1,7 @@
-"""Consecutive runs of one session: each of the last r run blocks must pass alone."""
+"""Consecutive runs of one session: each of the last r run blocks must pass alone, or the first r of them together."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import msgspec
 
@@ -12,7 +13,16 @@ from pytest_spiral.rules.judge.finding import Finding
 from pytest_spiral.rules.judge.limit import confidence_of, judge_limit
 from pytest_spiral.rules.judge.population import Population
 from pytest_spiral.rules.judge.sentences import row_sentence
-from pytest_spiral.rules.statistics import WORST_FIRST, Judged, Reason, judge_consecutive_each
+from pytest_spiral.rules.limits import bound_of
+from pytest_spiral.rules.statistics import (
+    WORST_FIRST,
+    Judged,
+    Reason,
+    Tally,
+    independence_note,
+    judge_consecutive_each,
+    judge_consecutive_pooled,
+)
 from pytest_spiral.rules.statistics.consecutive import BROKEN
 
 
@@ -30,6 +40,9 @@ def judge_row(criterion: Criterion, limit: Limit, found: Sequence[Population], c
     whole += [by_run[""]] if "" in by_run else []
     if not ordered:
         whole.sort(key=_badness)
+    if criterion.combine == "pooled":
+        first = ordered or len(whole) == criterion.consecutive  # all there are need no order
+        return _pooled(criterion, limit, whole if first else [None] * len(whole))
     confidence = confidence_of(criterion)
     judged = judge_consecutive_each(
         [None if one is None else _as_judged(one) for one in whole],
@@ -37,6 +50,52 @@ def judge_row(criterion: Criterion, limit: Limit, found: Sequence[Population], c
         attempts=len(whole),
         alpha=None if confidence is None else 1 - confidence,
     )
+    return _shown(criterion, limit, whole, judged)
+
+
+def _pooled(criterion: Criterion, limit: Limit, whole: list[LimitVerdict | None]) -> LimitVerdict:
+    """The first runs together: each plain figure at the bar, and the lower bound of all their samples.
+
+    A run that cannot be judged, or that lost a sample, is a broken one: nobody knows what it would have shown.
+    """
+    tallies = [_tally(one) for one in whole]
+    judged = judge_consecutive_pooled(
+        tallies,
+        consecutive=criterion.consecutive,
+        at_least=bound_of(limit, "1"),
+        confidence=confidence_of(criterion) or Fraction(0),
+        planned=criterion.plan_of(limit),
+    )
+    shown = _shown(criterion, limit, whole, judged)
+    first = [one for one in tallies[: criterion.consecutive] if one is not None]
+    samples, hits = sum(one.samples for one in first), sum(one.successes for one in first)
+    note = f"{hits} of {samples} in the first {len(first)} runs together" if first else ""
+    value = float(judged.value) if judged.value is not None else None
+    margin = None if judged.lower is None else judged.lower - float(bound_of(limit, "1"))
+    return msgspec.structs.replace(
+        shown,
+        value=value,
+        lower=judged.lower,
+        upper=judged.upper,
+        samples=samples,
+        planned=(criterion.plan_of(limit) or 0) * criterion.consecutive,
+        failed=samples - hits,
+        margin=margin,
+        note=note,
+        where=f"the first {criterion.consecutive} of {len(whole)} runs",
+        qualifiers=tuple(dict.fromkeys((*map(str, judged.qualifiers), *independence_note(samples - hits)))),
+    )
+
+
+def _tally(one: LimitVerdict | None) -> Tally | None:
+    sound = one is not None and one.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE)
+    if one is None or not sound or not one.samples or one.samples != one.planned:
+        return None
+    return Tally(one.samples - one.failed, one.samples)
+
+
+def _shown(criterion: Criterion, limit: Limit, whole: list[LimitVerdict | None], judged: Judged) -> LimitVerdict:
+    """The figures of the worst of the last runs, with what the row gives."""
     shown = [one for one in whole if one is not None]
     empty = LimitVerdict(limit=limit.text, statistic=limit.statistic, verdict=Verdict.INVALID)
     worst = min(shown[-criterion.consecutive :], key=lambda one: _rank(one.verdict), default=empty)

@@ -21,10 +21,12 @@ _REASONS = {
     Reason.RESOLUTION: "the clock is too coarse to tell",
     Reason.RUN_NOT_PROVEN: "a run of the row does not pass alone",
     Reason.ROW_SHORT: "too few unbroken runs in a row",
+    Reason.RUN_BELOW_BAR: "the plain figure of a run misses the limit",
+    Reason.CONTINUE: "the sequential plan has not decided yet, so that it may go on",
     Reason.ROW_HUNTED: "so many runs were tried that such a row comes by chance",
     Reason.LOST_SAMPLES: "announced samples never came, and they could decide",
     Reason.MISSING_PART: "a listed item was not compared",
-    Reason.PLAN_SPENT: "the plan was full before, and has not decided for this subject",
+    Reason.PLAN_SPENT: "the plan is full, and has not decided for this subject",
     Reason.ATTEMPTS_DISAGREE: "the plan was full and passed, and all attempts together miss the limit",
     Reason.VIRTUAL_CLOCK: "the time passed on a clock that can be set",
     Reason.EMPTY: "there are no samples",
@@ -51,6 +53,10 @@ def limit_note(criterion: Criterion, limit: Limit, judged: Judged, population: P
     notes: list[str] = []
     if limit.statistic == "count":
         notes.append(_shows(criterion, judged))
+    if limit.statistic == "count-rate":
+        notes.append(_counted(criterion, judged))
+    if criterion.sequential is not None and limit.statistic == "rate":
+        notes.append(_evidence(judged))
     if limit.statistic == "quantile" and any(one.ns is not None for one in population.first.samples):
         notes.append("response time (open loop)" if criterion.sampling == "open-loop" else "service time (closed loop)")
     if limit.statistic == "equal":
@@ -75,6 +81,23 @@ def _shows(criterion: Criterion, judged: Judged) -> str:
     return f"{judged.value} in {exposure} shows at most {shown} {per}"
 
 
+def _counted(criterion: Criterion, judged: Judged) -> str:
+    """What the rate was figured from: `3 in 10.5 h, judged over 10 h`."""
+    figures: dict[str, Any] = dict(judged.shown)
+    if judged.value is None or "count" not in figures:
+        return ""
+    unit = parse_quantity(criterion.exposure or "").unit
+    return f"{figures['count']} in {format_number(figures['exposure'])} {unit}, judged over {criterion.exposure}"
+
+
+def _evidence(judged: Judged) -> str:
+    """How far a sequential plan has come: its E values against what decides."""
+    figures: dict[str, Any] = dict(judged.shown)
+    if "e_pass" not in figures:
+        return ""
+    return f"E {figures['e_pass']:.3g} for a pass, {figures['e_fail']:.3g} for a fail, {float(figures['threshold']):.3g} decides"
+
+
 def _differing(population: Population) -> str:
     left, right = (items((sample for sample in one.samples if not sample.warm), one) for one in population.measurements)
     both = left.keys() & right.keys()
@@ -89,5 +112,7 @@ def row_sentence(criterion: Criterion, judged: Judged, runs: "list[LimitVerdict 
     """How a row of runs came out, with its denominator."""
     passed = sum(one is not None and one.verdict is Verdict.PASS for one in runs)
     tally = f"{passed} of {len(runs)} runs pass, {criterion.consecutive} in a row are needed"
+    if criterion.combine == "pooled":
+        tally = f"{len(runs)} runs, of which the first {criterion.consecutive} are judged together"
     reason = _REASONS.get(Reason(judged.reason), "") if judged.reason else ""
     return f"{tally}: {reason}" if reason else tally

@@ -5,10 +5,11 @@ from fractions import Fraction
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.selftest.scene import Kind, Recipe, in_unit, plain
+from pytest_spiral.rules.selftest.tails import events_too_many
 from pytest_spiral.rules.units import dimension, parse_quantity
 
 _NUMBERS = ("quantile", "min", "max", "mean", "duration")
-_KINDS: dict[str, Kind] = {"rate": "outcome", "count": "count", "equal": "item"}
+_KINDS: dict[str, Kind] = {"rate": "outcome", "count": "count", "count-rate": "count", "equal": "item"}
 
 
 class UnsoundError(ValueError):
@@ -43,12 +44,13 @@ def _recipe(name: str, limits: list[Limit], criterion: Criterion) -> Recipe:
         blocks=criterion.blocks if quantile else 0,
         open_loop=timed and quantile and criterion.sampling == "open-loop",
         exposure=None if exposure is None else plain(exposure),
+        too_often={one.text: events_too_many(criterion, one) for one in limits} if kind == "count" else {},
     )
 
 
 def _size(limit: Limit, criterion: Criterion) -> int:
     """One figure where the limit is on one; else the plan."""
-    return 1 if limit.statistic in ("count", "duration") else criterion.plan_of(limit) or 1
+    return 1 if limit.statistic in ("count", "count-rate", "duration") else criterion.plan_of(limit) or 1
 
 
 def _kind(name: str, limits: list[Limit]) -> Kind:

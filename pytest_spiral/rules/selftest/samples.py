@@ -13,7 +13,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted, failed, numbered, plain
-from pytest_spiral.rules.selftest.tails import clearly_too_many, too_many
+from pytest_spiral.rules.selftest.tails import clearly_too_many, sequential_looks, sequential_turn, too_many
 from pytest_spiral.rules.units import dimension
 
 _ADVERSE = ("quantile", "min", "max", "rate", "mean", "duration")
@@ -74,12 +74,13 @@ def _empty(scene: Scene) -> Iterator[Broken]:
 
 def _truncated(scene: Scene) -> Iterator[Broken]:
     for limit, _, found in scene.fed():
-        yield Broken(limit.text, scene.with_samples(found, found.samples[:-1]))
+        if scene.criterion.sequential is None:
+            yield Broken(limit.text, scene.with_samples(found, found.samples[:-1]))
 
 
 def _halved(scene: Scene) -> Iterator[Broken]:
     for limit, _, found in scene.fed():
-        if len(counted(found)) > 1:
+        if len(counted(found)) > 1 and scene.criterion.sequential is None:
             kept = len(found.samples) - len(counted(found)) // 2
             yield Broken(limit.text, scene.with_samples(found, found.samples[:kept]))
 
@@ -98,7 +99,7 @@ def _one_more(scene: Scene) -> Iterator[Broken]:
     if scene.criterion.census:
         return
     for limit, recipe, found in scene.fed():
-        if limit.statistic == "count":
+        if recipe.kind == "count":
             continue
         more = _next(found.samples[-1], recipe)
         yield Broken(limit.text, scene.with_samples(found, (*found.samples, more)))
@@ -232,6 +233,38 @@ def _short_exposure(scene: Scene) -> Iterator[Broken]:
                 yield Broken(limit.text, changed)
 
 
+def _counted_on(scene: Scene) -> Iterator[Broken]:
+    """Too many events, and so much more exposure that they would be few enough in it."""
+    for limit, recipe, found in scene.fed():
+        if limit.statistic == "count-rate":
+            over = (recipe.exposure or 0) * 10
+
+            def change(one: Sample, over: float = over, recipe: Recipe = recipe, limit: Limit = limit) -> Sample:
+                return msgspec.structs.replace(recipe.spoilt(one, limit), exposure=over)
+
+            yield Broken(limit.text, scene.with_counted(found, change, 1))
+
+
+def _undecided(scene: Scene) -> Iterator[Broken]:
+    """All good, and one fewer than it takes to decide."""
+    for limit, _, found in _sequential(scene):
+        whole = len(counted(found))
+        least = next(size for size in range(1, whole + 1) if sequential_looks(scene.criterion, limit, size))
+        yield Broken(limit.text, scene.with_samples(found, found.samples[: len(found.samples) - whole + least - 1]))
+
+
+def _turned(scene: Scene) -> Iterator[Broken]:
+    """A fail was reached, and good samples after it would make it a pass."""
+    for limit, recipe, found in _sequential(scene):
+        bad = sequential_turn(scene.criterion, limit, len(counted(found)))
+        if bad is not None:
+            yield Broken(limit.text, scene.with_counted(found, lambda one: recipe.spoilt(one, limit), bad))  # noqa: B023
+
+
+def _sequential(scene: Scene) -> Iterator[tuple[Limit, Recipe, Measurement]]:
+    return scene.fed() if scene.criterion.sequential is not None else iter(())
+
+
 def _two_figures(scene: Scene) -> Iterator[Broken]:
     for limit, _, found in scene.fed():
         if limit.statistic == "duration":
@@ -317,6 +350,23 @@ DEFECTS: Final = (
         verdict=Verdict.INVALID,
     ),
     Defect("exposure-short", "a hundredth of the exposure is missing, or all of it", "a count", _short_exposure),
+    Defect(
+        "counted-on", "too many events, and ten times the exposure to hide them in", "events per exposure", _counted_on
+    ),
+    Defect(
+        "undecided",
+        "one good sample fewer than decides",
+        "a sequential plan",
+        _undecided,
+        verdict=Verdict.INCONCLUSIVE,
+    ),
+    Defect(
+        "turned-back",
+        "a fail that was reached, and good samples after it",
+        "a sequential plan that has room for it",
+        _turned,
+        verdict=Verdict.FAIL,
+    ),
     Defect("two-figures", "two durations where one is meant", "a duration", _two_figures, verdict=Verdict.INVALID),
     Defect("worse-elsewhere", "a second claiming test measures the same, badly", _FED, _second_test),
 )

@@ -21,7 +21,10 @@ _LITTLE = Fraction(1, 10**9)
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How sound samples of one measurement are made: their kind, unit, good figure, number, warm-up and blocks."""
+    """How sound samples of one measurement are made: their kind, unit, good figure, number, warm-up and blocks.
+
+    `too_often` says how many events are too many, for each limit on events by its text.
+    """
 
     name: str
     kind: Kind
@@ -32,6 +35,7 @@ class Recipe:
     blocks: int
     open_loop: bool
     exposure: float | int | None = None
+    too_often: Mapping[str, int] = field(default_factory=dict)
 
     def samples(self) -> tuple[Sample, ...]:
         """All samples in order, warm-up first."""
@@ -66,7 +70,9 @@ class Recipe:
         if self.kind == "item":
             return msgspec.structs.replace(sample, seen="another")
         if self.kind == "count":
-            return msgspec.structs.replace(sample, count=int(bound_of(limit)) + 1)
+            return msgspec.structs.replace(
+                sample, count=self.too_often[limit.text] * (10 if far else 1) + (100 if far else 0)
+            )
         wrong = self.wrong(limit, far=far)
         if self.kind == "timed":
             times = self._times(sample.n, wrong) if self.open_loop else {}

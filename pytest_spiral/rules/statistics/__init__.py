@@ -25,7 +25,7 @@ from pytest_spiral.rules.statistics.mean import Span, judge_mean
 from pytest_spiral.rules.statistics.quantile import Timing, judge_quantile, judge_quantile_values
 from pytest_spiral.rules.statistics.ranks import quantile_ranks
 from pytest_spiral.rules.statistics.rate import Tally, independence_note, judge_rate
-from pytest_spiral.rules.statistics.sequential import judge_rate_sequential
+from pytest_spiral.rules.statistics.sequential import judge_rate_sequential, judge_sequence
 from pytest_spiral.rules.statistics.strata import judge_strata
 from pytest_spiral.rules.statistics.waiver import Coverage, WaivedFigures, cover
 
@@ -63,6 +63,7 @@ __all__ = [
     "judge_quantile_values",
     "judge_rate",
     "judge_rate_sequential",
+    "judge_sequence",
     "judge_strata",
     "quantile_ranks",
     "settle_campaign",

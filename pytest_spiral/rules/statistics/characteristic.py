@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable
 from fractions import Fraction
-from math import prod
+from itertools import pairwise
+from math import log, prod
+from typing import Final, NamedTuple
 
 from pytest_spiral.rules.statistics.arguments import check_counts, exact
 from pytest_spiral.rules.statistics.judged import Number
 from pytest_spiral.rules.statistics.plan import most_failures, smallest_samples
 from pytest_spiral.rules.statistics.tails import Binomial, lower_tail
+
+_NOTHING: Final = 1e-18  # paths less likely than this are let go
 
 
 def chance_of_passing(samples: int, most_failed: int, true_rate: Number) -> float:
@@ -72,6 +76,64 @@ def chance_when_peeking(at_least: Fraction, confidence: Fraction, true_rate: Num
             passed += weights[number]
             weights[number] = 0.0
     return passed
+
+
+def chance_of_pooled(samples: int, runs: int, each: int, together: int, true_rate: Number) -> float:
+    """The chance that so many runs have at most `each` failures alone, and at most `together` of them in all.
+
+    By convolution of the runs' numbers of failures. ValueError as for `chance_of_passing`.
+    """
+    check_counts(each=each, together=together)
+    most = min(each, together, samples)
+    steps = [chance_of_passing(samples, number, true_rate) for number in range(most + 1)]
+    alone = [one - before for before, one in pairwise([0.0, *steps])]
+    weights = [1.0]
+    for _ in range(runs):
+        size = min(together + 1, len(weights) + most)
+        weights = [
+            sum(weights[at - bad] * alone[bad] for bad in range(max(0, at - len(weights) + 1), min(at, most) + 1))
+            for at in range(size)
+        ]
+    return sum(weights)
+
+
+class Course(NamedTuple):
+    """How a sequential plan goes: the chances of a pass and of a fail, and how many samples it takes on average."""
+
+    passes: float
+    fails: float
+    samples: float
+
+
+def sequential_course(
+    at_least: Fraction, design: Fraction, confidence: Fraction, true_rate: Number, most_samples: int
+) -> Course:
+    """How a sequential plan goes that is looked at after every sample and stops as soon as it decides.
+
+    By dynamic programming over the number of failures; boundaries by logarithms in floats, so that a tie may be off by
+    one sample. ValueError for a rate outside 0 … 1.
+    """
+    hit, mirror, wanted = float(_rate(true_rate)), 2 * at_least - design, -log(1 - confidence)
+    gain, loss = log(design / at_least), log((1 - design) / (1 - at_least))
+    down, up = log(mirror / at_least), log((1 - mirror) / (1 - at_least))
+    weights, passed, failed, taken = {0: 1.0}, 0.0, 0.0, 0.0
+    for number in range(1, most_samples + 1):
+        taken += sum(weights.values())
+        alive: dict[int, float] = {}
+        for bad, weight in weights.items():
+            alive[bad] = alive.get(bad, 0.0) + weight * hit
+            alive[bad + 1] = alive.get(bad + 1, 0.0) + weight * (1 - hit)
+        weights = {}
+        for bad, weight in alive.items():
+            if weight < _NOTHING:
+                continue
+            if (number - bad) * gain + bad * loss >= wanted:
+                passed += weight
+            elif (number - bad) * down + bad * up >= wanted:
+                failed += weight
+            else:
+                weights[bad] = weight
+    return Course(passed, failed, taken)
 
 
 def _rate(number: Number) -> Fraction:

@@ -64,6 +64,7 @@ class Qualifier(StrEnum):
     DEPENDENT = "dependent"  # judged at the effective number of samples
     FLAKY = "flaky"  # attempts disagree
     BAR_MOVED = "bar moved"  # an attempt by another bar did not pass on this subject
+    STALE = "stale"  # a declared input changed since
     INDEPENDENCE_ASSUMED = "independence assumed"  # too few failures to see dependence
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from pytest_spiral.rules.statistics.arguments import alpha_of, check_counts, check_inside
-from pytest_spiral.rules.statistics.tails import Binomial, compare_lower_tail, compare_upper_tail
+from pytest_spiral.rules.statistics.tails import Binomial, Poisson, compare_lower_tail, compare_upper_tail
 
 
 def smallest_samples(at_least: Fraction, confidence: Fraction, *, failures: int = 0) -> int:
@@ -18,7 +18,7 @@ def smallest_samples(at_least: Fraction, confidence: Fraction, *, failures: int 
     def proves(samples: int) -> bool:
         return compare_upper_tail(Binomial(samples, bar), samples - failures, alpha) <= 0
 
-    return _first(proves, failures + 1)
+    return first_holding(proves, failures + 1)
 
 
 def smallest_samples_for_quantile(quantile: Fraction, confidence: Fraction) -> int:
@@ -38,7 +38,7 @@ def most_failures(at_least: Fraction, confidence: Fraction, samples: int) -> int
     def too_many(failures: int) -> bool:
         return compare_upper_tail(Binomial(samples, bar), samples - failures, alpha) > 0
 
-    allowed = _first(too_many, 0) - 1
+    allowed = first_holding(too_many, 0) - 1
     return None if allowed < 0 else allowed
 
 
@@ -72,10 +72,33 @@ def most_false_passes(campaigns: int, alpha: Fraction, certainty: Fraction) -> i
     if campaigns < 1:
         raise ValueError(f"a simulation has at least one campaign, got {campaigns}")
     passes, certainty = Binomial(campaigns, check_inside("alpha", alpha)), check_inside("certainty", certainty)
-    return _first(lambda count: compare_lower_tail(passes, count, certainty) >= 0, 0)
+    return first_holding(lambda count: compare_lower_tail(passes, count, certainty) >= 0, 0)
 
 
-def _first(holds: Callable[[int], bool], start: int) -> int:
+def smallest_exposure(at_most: Fraction, confidence: Fraction, *, count: int = 0) -> int:
+    """How much exposure, in whole units, proves a rate of events with that many events in it.
+
+    The smallest T with P(Poisson(rate T) <= count) <= alpha (Garwood 1936). ValueError unless the rate is positive.
+    """
+    if at_most <= 0:
+        raise ValueError(f"a rate of events is limited by a positive number, got {at_most}")
+    check_counts(count=count)
+    alpha = alpha_of(confidence)
+    return first_holding(lambda units: compare_lower_tail(Poisson(at_most * units), count, alpha) <= 0, 1)
+
+
+def most_events(expected: Fraction, confidence: Fraction) -> int:
+    """How many events prove a rate of them, where `expected` would come at the limit; -1 where not even none does.
+
+    The largest c with P(Poisson(expected) <= c) <= alpha. ValueError unless that many are expected.
+    """
+    if expected <= 0:
+        raise ValueError(f"a rate of events is limited by a positive number, got {expected}")
+    alpha, at_limit = alpha_of(confidence), Poisson(expected)
+    return first_holding(lambda count: compare_lower_tail(at_limit, count, alpha) > 0, 0) - 1
+
+
+def first_holding(holds: Callable[[int], bool], start: int) -> int:
     """The first number from `start` on for which the condition holds; once true, it stays true."""
     step = 1
     low = start

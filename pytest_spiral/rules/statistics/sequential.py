@@ -2,15 +2,19 @@
 
 import math
 import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from fractions import Fraction
 
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics.arguments import alpha_of, check_counts, check_inside
 from pytest_spiral.rules.statistics.judged import Direction, Judged, Reason
+from pytest_spiral.rules.statistics.plan import first_holding
 
 _ARITHMETIC = Context(prec=50, Emax=MAX_EMAX, Emin=MIN_EMIN)
 _DOUBT = Decimal("1e-30")  # relative; far above what fifty digits lose in two powers and a product
+_NEAR = 1e-6  # of a logarithm: far above what floats lose in a product and a sum
 
 
 def judge_rate_sequential(
@@ -51,6 +55,71 @@ def judge_rate_sequential(
         samples=samples,
         shown=figures,
     )
+
+
+def judge_sequence(  # noqa: PLR0913 - named parts of one limit and its plan
+    outcomes: Sequence[bool],
+    *,
+    at_least: Fraction,
+    design: Fraction,
+    confidence: Fraction,
+    lost: int = 0,
+    most: int | None = None,
+) -> Judged:
+    """Judge a sequential plan on its samples in the order taken; `most` is how many there may be in all.
+
+    A fail stands as soon as it was reached, whatever came after: going on would be a second chance. A pass has to hold at
+    the end. Both are at least as strict as the first look that decides, so that the risk stays alpha (Ville 1939).
+    `lost` samples, announced and never reported, count against a pass and never for a fail. A full plan that has not
+    decided is spent. ValueError as for `judge_rate_sequential`.
+    """
+    hits = sum(outcomes)
+    judged = judge_rate_sequential(
+        hits, len(outcomes) - hits + lost, at_least=at_least, design=design, confidence=confidence
+    )
+    threshold, bar = 1 / alpha_of(confidence), Fraction(at_least)
+    if any(_reaches(*look, bar, 2 * bar - design, threshold) for look in _worst_looks(outcomes, bar, design)):
+        return replace(judged, verdict=Verdict.FAIL, reason=None)
+    if judged.verdict is Verdict.PASS:
+        return judged
+    if judged.verdict is Verdict.FAIL or (
+        lost and _passes_with(hits + lost, len(outcomes) - hits, judged, design, confidence)
+    ):
+        return replace(judged, verdict=Verdict.INCONCLUSIVE, reason=Reason.LOST_SAMPLES)
+    spent = most is not None and len(outcomes) + lost >= most
+    return replace(judged, planned=most, reason=Reason.PLAN_SPENT if spent else Reason.CONTINUE)
+
+
+def smallest_sequential(at_least: Fraction, design: Fraction, confidence: Fraction) -> int:
+    """How many samples in a row, none of them a failure, pass a sequential plan; ValueError as for judging it."""
+    judge_rate_sequential(0, 0, at_least=at_least, design=design, confidence=confidence)
+    threshold = 1 / alpha_of(confidence)
+    return first_holding(lambda samples: _reaches(samples, 0, at_least, design, threshold), 1)
+
+
+def _passes_with(hits: int, failed: int, judged: Judged, design: Fraction, confidence: Fraction) -> bool:
+    bar = judged.limit or Fraction(0)
+    best = judge_rate_sequential(hits, failed, at_least=bar, design=design, confidence=confidence)
+    return best.verdict is Verdict.PASS
+
+
+def _worst_looks(outcomes: Sequence[bool], bar: Fraction, design: Fraction) -> Iterator[tuple[int, int]]:
+    """The looks, as (successes, failures), at which E for a fail is highest; one more where another comes near it.
+
+    Logarithms in floats find them, up to far more than their rounding error; what is found is then judged exactly.
+    """
+    mirror = 2 * bar - design
+    gain, loss = math.log((1 - mirror) / (1 - bar)), math.log(mirror / bar)
+    hits, highest = 0, -math.inf
+    looks: list[tuple[float, int, int]] = []
+    for number, hit in enumerate(outcomes, start=1):
+        hits += hit
+        total = hits * loss + (number - hits) * gain
+        if not hit and total > highest - _NEAR:
+            looks = [one for one in looks if one[0] > total - _NEAR]
+            looks.append((total, hits, number - hits))
+            highest = max(highest, total)
+    return ((hits, failed) for _, hits, failed in looks)
 
 
 def _e_value(successes: int, failures: int, bar: Fraction, other: Fraction) -> Decimal:

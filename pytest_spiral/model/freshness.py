@@ -1,0 +1,31 @@
+"""What has changed since a run recorded what its criteria rest on."""
+
+from typing import Final, Literal
+
+from pytest_spiral.model.base import Value
+
+What = Literal["changed", "new", "gone", "nothing-there", "unrecorded"]
+
+
+class InputChange(Value, frozen=True, kw_only=True):
+    """One change of one input of a criterion. `path` is the file, or the fact of the machine (empty: the whole input)."""
+
+    criterion: str
+    name: str
+    what: What
+    path: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """In a few words: `src/a.py changed (src/*.py)`."""
+        where = f"{self.path} " if self.path else ""
+        return f"{where}{_WORDS[self.what]} ({self.name})"
+
+
+_WORDS: Final[dict[What, str]] = {
+    "changed": "changed",
+    "new": "is new",
+    "gone": "is gone",
+    "nothing-there": "matched nothing when the run began",
+    "unrecorded": "was not recorded, or cannot be seen now",
+}

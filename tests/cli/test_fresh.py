@@ -1,0 +1,114 @@
+"""`spiral show --fresh` and `spiral why --fresh`: exactly the dependants of what changed are stale."""
+
+import subprocess
+import sys
+
+import pytest
+
+GATES = """\
+format = 1
+[[gate]]
+id = "S1"
+title = "Search answers"
+owner = "@search"
+no_control = "a test of the tool"
+[[gate.criterion]]
+id = "S1.python"
+limit = "failures(search) <= 0"
+samples = 3
+inputs = ["src/*.py"]
+[[gate.criterion]]
+id = "S1.data"
+limit = "failures(search) <= 0"
+samples = 3
+inputs = ["data/**/*.json", "profile"]
+[[gate.criterion]]
+id = "S1.free"
+limit = "failures(search) <= 0"
+samples = 3
+"""
+TEST = """\
+import pytest
+
+@pytest.mark.criterion("S1.python", "S1.data", "S1.free")
+def test_search(spiral):
+    with spiral.measure("search") as m:
+        for number in range(3):
+            m.hit()
+"""
+
+
+def spiral(folder, *arguments):
+    command = [sys.executable, "-m", "pytest_spiral.cli.main", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fresh")
+    for name, text in {
+        "gates.toml": GATES, "test_search.py": TEST, "src/a.py": "a = 1\n", "data/deep/x.json": "{}", "other.txt": "o",
+    }.items():  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    command = [sys.executable, "-m", "pytest", "--spiral-evidence", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+    return folder
+
+
+@pytest.fixture
+def changed(project):
+    """Writes a file, and puts it back as it was afterwards."""
+    known = {}
+
+    def change(name, text):
+        path = project / name
+        known[path] = path.read_bytes() if path.exists() else None
+        path.write_text(text)
+
+    yield change
+    for path, data in known.items():
+        path.write_bytes(data) if data is not None else path.unlink()
+
+
+def test_an_unchanged_tree_is_fresh(project):
+    said = spiral(project, "show", "--fresh")
+    assert "2 of 2 criteria that declare inputs are fresh" in said
+    assert "1 declare none" in said
+    assert "stale" not in said
+    assert " GO" in said
+
+
+def test_a_file_that_nobody_declares_makes_nothing_stale(project, changed):
+    changed("other.txt", "changed")
+    changed("src/note.txt", "new")
+    assert "2 of 2 criteria that declare inputs are fresh" in spiral(project, "show", "--fresh")
+
+
+@pytest.mark.parametrize(
+    ("name", "stale", "fresh"),
+    [
+        ("src/a.py", "S1.python", "S1.data"),
+        ("src/new.py", "S1.python", "S1.data"),
+        ("data/deep/x.json", "S1.data", "S1.python"),
+    ],
+)
+def test_a_changed_input_makes_its_dependants_stale_and_says_which_it_is(project, changed, name, stale, fresh):
+    changed(name, "a = 2\n")
+    for command in (("show", "--fresh"), ("why", "S1", "--fresh")):
+        said = spiral(project, *command)
+        assert f"stale {stale}" in said, said
+        assert name in said
+        assert f"stale {fresh}" not in said
+        assert "NO-GO" in said
+        assert "not-run" in said
+        assert "1 of 2 criteria that declare inputs are fresh" in said
+    assert "NO-GO" not in spiral(project, "show")  # the sealed summary stays what it is
+
+
+def test_the_bundle_verifies_and_names_the_files(project, changed):
+    (start,) = project.glob("reports/*/*/bundle.json")
+    assert '"src/a.py":"sha256:' in start.read_text()
+    changed("src/a.py", "a = 2\n")
+    assert "not to be trusted" not in spiral(project, "verify", str(start.parent))
