@@ -17,6 +17,7 @@ from pytest_spiral.cli import (
     manual,
     record,
     recover,
+    run,
     selftest,
     show,
     status,
@@ -31,6 +32,7 @@ COMMANDS: tuple[Command, ...] = (
     doctor.COMMAND,
     why.COMMAND,
     verify.COMMAND,
+    run.COMMAND,
     record.COMMAND,
     countersign.COMMAND,
     show.COMMAND,
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if getattr(options, "command", None) is None:
         parser.print_help()
         return 2
+    options.say = _say
     try:
         answer: Answer = options.command.run(options)
     except UntrustedError as error:
@@ -87,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(own)
         own.set_defaults(command=command, parser=parser)
     return parser
+
+
+def _say(line: str) -> None:
+    """Print a line of a command that is not over yet."""
+    print(_seen(line), flush=True)
 
 
 def _complain(text: str) -> None:
