@@ -104,7 +104,8 @@ class Clean:
         """Run a gate of the copied suites from the installed wheel; gives the status, the output and the bundle."""
         reports = self.folder / "inner"
         work = self.folder / "acceptance"
-        shutil.copytree(self.sources / "suites", work / "suites", dirs_exist_ok=True)
+        for folder in ("suites", "profiles"):
+            shutil.copytree(self.sources / folder, work / folder, dirs_exist_ok=True)
         shutil.copy(self.sources / "pyproject.toml", work)
         stage = f"stage_{gate[0].lower()}"
         options = ["-m", stage, "--spiral-gates", gate, "--spiral-evidence", f"--spiral-reports={reports}"]
