@@ -13,7 +13,7 @@ BLOCKS = 50
 EVERY_MS = 6
 FEW_ITEMS = 10_000
 TOO_MANY_TO_SCAN = 1_000_000
-SCALE_EVERY_MS = 50
+SCALE_EVERY_MS = 40
 
 
 @pytest.mark.criterion("B1.retrieval-latency", "B1.query-failures")
