@@ -18,6 +18,7 @@ from pytest_spiral.cli import (
     plan,
     record,
     recover,
+    run,
     selftest,
     show,
     status,
@@ -34,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     target.COMMAND,
     why.COMMAND,
     verify.COMMAND,
+    run.COMMAND,
     record.COMMAND,
     countersign.COMMAND,
     show.COMMAND,
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if getattr(options, "command", None) is None:
         parser.print_help()
         return 2
+    options.say = _say
     try:
         answer: Answer = options.command.run(options)
     except UntrustedError as error:
@@ -91,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_arguments(own)
         own.set_defaults(command=command, parser=parser)
     return parser
+
+
+def _say(line: str) -> None:
+    """Print a line of a command that is not over yet."""
+    print(_seen(line), flush=True)
 
 
 def _complain(text: str) -> None:

@@ -44,10 +44,14 @@ KNOWN_FACTS: Final[Mapping[str, Kind]] = MappingProxyType(
         "disk.free": "environment",
         "memory": "hardware",
         "memory.available": "environment",
+        "nvidia.devices": "hardware",
+        "nvidia.memory": "hardware",
         "os.kernel": "environment",
         "os.name": "environment",
         "python.implementation": "environment",
         "python.version": "environment",
+        "sensors.temperature": "hardware",
+        "usb.devices": "hardware",
         "virtual.container": "environment",
         "virtual.vm": "hardware",  # what has to be bare metal needs another machine
     }

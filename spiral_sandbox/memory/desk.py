@@ -57,7 +57,7 @@ class Desk:
 
     async def configure(self, configure: Configure) -> Status:
         """The status after the operator's choice; raises InvalidRequestError."""
-        await _run(self._others, lambda: self._memory.configure(configure.items, configure.shards))
+        await _run(self._others, lambda: self._memory.configure(configure.items, configure.shards, configure.index))
         return await self.status()
 
     async def status(self) -> Status:

@@ -18,7 +18,7 @@ class InjectedFailureError(Exception):
 
 
 class Disturbance:
-    """The seam: the fabric asks it at four points of its work."""
+    """The seam: the fabric asks it at five points of its work."""
 
     def before_search(self) -> None:
         """Called once for every search that is about to be done."""
@@ -29,6 +29,10 @@ class Disturbance:
     def searched(self, shards: Sequence[int]) -> Sequence[int]:
         """Those of the shards that a search shall read."""
         return shards
+
+    def uses_index(self) -> bool:
+        """Whether a search asks the index, where there is one."""
+        return True
 
     def audited(self, sequence: int) -> bool:
         """Whether the audit row of this sequence number shall be written."""
@@ -90,6 +94,14 @@ class LossyAudit(Disturbance):
         return sequence % _LOSS_EVERY != 0
 
 
+class ExactScan(Disturbance):
+    """The index is there, and every search looks at all vectors all the same."""
+
+    def uses_index(self) -> bool:
+        """Never."""
+        return False
+
+
 class _Combined(Disturbance):
     """Several faults at once."""
 
@@ -109,6 +121,9 @@ class _Combined(Disturbance):
             shards = part.searched(shards)
         return shards
 
+    def uses_index(self) -> bool:
+        return all(part.uses_index() for part in self._parts)
+
     def audited(self, sequence: int) -> bool:
         return all(part.audited(sequence) for part in self._parts)
 
@@ -121,6 +136,7 @@ _PARTS: dict[str, type[Disturbance]] = {
     "memory.slow-shard": SlowShard,
     "memory.wrong-neighbours": ForgottenShard,
     "memory.lossy-audit": LossyAudit,
+    "memory.exact-scan": ExactScan,
 }
 
 

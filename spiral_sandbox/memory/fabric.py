@@ -9,8 +9,9 @@ from spiral_sandbox.memory.audit import AuditRow
 from spiral_sandbox.memory.corpus import texts
 from spiral_sandbox.memory.disturbance import Disturbance
 from spiral_sandbox.memory.embedding import DIMS, embed
-from spiral_sandbox.memory.port import Hit, NewItem, Status, StoredItem
-from spiral_sandbox.memory.store import Store
+from spiral_sandbox.memory.port import Hit, Index, NewItem, Status, StoredItem
+from spiral_sandbox.memory.scale import Batch, ScaleIndex, build_index, sample_of
+from spiral_sandbox.memory.store import Store, newest_of
 
 ITEMS = 10_000
 """How many items the corpus has unless the operator says otherwise."""
@@ -30,29 +31,41 @@ class Fabric:
         self._corpus_items = ITEMS
         self._store = Store(folder / "memory.sqlite", SHARDS, disturbance)
         self._initialising = threading.Lock()
+        self._wanted: Index = "exact"
+        self._index: ScaleIndex | None = None
+        self._indexed = 0
+        self._indexing = threading.Lock()
 
-    def configure(self, items: int | None, shards: int | None) -> None:
+    def configure(self, items: int | None, shards: int | None, index: Index | None = None) -> None:
         """See Memory; InvalidRequestError when the shards cannot be changed any more."""
         if shards is not None and shards != self._store.shards:
             self._store.lay_out(shards)
         if items is not None:
             self._corpus_items = items
+        if index is not None:
+            self._wanted, self._index = index, None
 
     def initialise(self) -> str:
         """See Memory; a second caller waits for the first and then finds the corpus loaded."""
         with self._initialising:
             self._load_missing()
+            if self._wanted != "exact" and self._index is None:
+                self._build_index()
             sizes = self._store.sizes()
         return f"{sum(sizes)} items in {len(sizes)} shards"
 
     def search(self, text: str, top_n: int) -> list[Hit]:
         """See Memory."""
         self._disturbance.before_search()
-        return self._store.nearest(embed([text])[0].tobytes(), top_n)
+        vector, index = embed([text])[0], self._index
+        if index is None or not self._disturbance.uses_index():
+            return self._store.nearest(vector.tobytes(), top_n)
+        return self._store.ranked(index.candidates(vector, top_n), vector.tobytes(), top_n)
 
     def add(self, items: Sequence[NewItem]) -> int:
         """See Memory; InvalidRequestError when an id is taken."""
         self._store.ingest(items, embed([item.text for item in items]))
+        self._follow()
         return sum(self._store.sizes())
 
     def status(self) -> Status:
@@ -71,6 +84,23 @@ class Fabric:
     def close(self) -> None:
         """See Memory."""
         self._store.close()
+
+    def _build_index(self) -> None:
+        with self._indexing:
+            self._indexed, count = 0, sum(self._store.sizes())
+            sample = sample_of(self._store.vectors(), count)
+            self._index = build_index(sample, map(self._noted, self._store.vectors()), count)
+
+    def _follow(self) -> None:
+        """Take into the index what was stored since: an item is found as soon as it is there."""
+        with self._indexing:
+            if self._index is not None:
+                self._index.add(self._noted(self._store.vectors_after(self._indexed)))
+
+    def _noted(self, batch: Batch) -> Batch:
+        """The batch, once the newest item of it is known to be in the index: none is taken in twice."""
+        self._indexed = max(self._indexed, newest_of(batch))
+        return batch
 
     def _load_missing(self) -> None:
         loaded = self._store.loaded()

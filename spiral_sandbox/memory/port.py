@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from spiral_sandbox.memory.audit import AuditRow
+
+Index = Literal["exact", "ivf-sq8"]
+"""How the nearest are found: by looking at all of them, or at those that an approximate index names."""
 
 
 class NewItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,8 +53,11 @@ class Status:
 class Memory(Protocol):
     """The port behind REST, gRPC and the control channel; every method may block."""
 
-    def configure(self, items: int | None, shards: int | None) -> None:
-        """Choose how many items `initialise` loads; and the number of shards, while nothing is stored."""
+    def configure(self, items: int | None, shards: int | None, index: Index | None = None) -> None:
+        """Choose how many items `initialise` loads; the number of shards, while nothing is stored; how to search.
+
+        With another index than `exact`, the next `initialise` builds it over all that is stored.
+        """
         ...
 
     def initialise(self) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from spiral_sandbox.memory.errors import InvalidRequestError, TooLargeError
-from spiral_sandbox.memory.port import NewItem
+from spiral_sandbox.memory.port import Index, NewItem
 
 MOST_RESULTS = 1000
 """The most results of one search."""
@@ -56,10 +56,11 @@ class ItemPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Configure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The operator's choice of the corpus's size and the store's shards."""
+    """The operator's choice of the corpus's size, the store's shards, and how it is searched."""
 
     items: Annotated[int, msgspec.Meta(ge=1, le=MOST_CORPUS_ITEMS)] | None = None
     shards: Annotated[int, msgspec.Meta(ge=1, le=MOST_SHARDS)] | None = None
+    index: Index | None = None
 
 
 def parse_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:

@@ -1,5 +1,6 @@
 """The memory component: one fabric behind REST and gRPC."""
 
+import os
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -58,10 +59,12 @@ class MemoryService:
         return {"rest": {"address": rest.address}, "grpc": {"address": rpc.address}}
 
     async def handle(self, op: str, args: dict[str, Any]) -> Any:
-        """`configure(items, shards)`, before Init; returns the status."""
+        """`configure(items, shards, index)`, before Init, returns the status; `process` the id of this process."""
         if op == "configure":
             return asdict(await self._desk.configure(parse_fields(args, Configure)))
-        raise UnknownOperationError(f"memory has no operation {op!r}; it has configure.")
+        if op == "process":
+            return {"pid": os.getpid()}
+        raise UnknownOperationError(f"memory has no operation {op!r}; it has configure, process.")
 
     async def stop(self) -> None:
         """Stop serving, let open searches end, close the store."""

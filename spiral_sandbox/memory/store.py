@@ -5,6 +5,7 @@ attached ones. So the rows of an ingested batch, their vectors and their audit r
 An item's sequence number is its row number in its shard and in the audit chain.
 """
 
+import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +23,13 @@ from spiral_sandbox.memory.disturbance import Disturbance
 from spiral_sandbox.memory.embedding import DIMS, Vectors
 from spiral_sandbox.memory.errors import InvalidRequestError
 from spiral_sandbox.memory.port import Hit, NewItem, StoredItem
+from spiral_sandbox.memory.scale import Batch
 
 _BUSY_MILLISECONDS = 10_000
 _MAPPED_BYTES = 1 << 32
+_ROWS_AT_ONCE = 10_000
+_KEYS_EACH = 64
+"""A vector's key is its sequence number times this, plus its shard: there are never more shards."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS layout(shards INTEGER NOT NULL, dims INTEGER NOT NULL);
@@ -55,6 +60,11 @@ _Named = tuple[float, str, str, int, int]
 def shard_of(item: str, shards: int) -> int:
     """The shard an item belongs to: a hash of its id alone, so the order of arrival does not matter."""
     return int.from_bytes(blake2b(item.encode(), digest_size=8).digest(), "big") % shards
+
+
+def newest_of(batch: Batch) -> int:
+    """The highest sequence number among a batch's keys, 0 where it is empty."""
+    return int(batch.keys.max(initial=0)) // _KEYS_EACH
 
 
 class Store:
@@ -108,6 +118,35 @@ class Store:
             for shard in self._disturbance.searched(range(self.shards)):
                 self._disturbance.before_shard(shard)
                 near += _nearest_in_shard(connection, shard, vector, count)
+            return _hits(connection, sorted(near), count)
+
+    def vectors(self) -> Iterator[Batch]:
+        """Every stored vector, in batches, under the key that `ranked` knows."""
+        with self._reading() as connection:
+            for shard in range(self.shards):
+                rows = connection.execute(f"SELECT rowid, embedding FROM vectors_{shard}")  # noqa: S608
+                while block := list(itertools.islice(rows, _ROWS_AT_ONCE)):
+                    yield _batch(shard, block)
+
+    def vectors_after(self, sequence: int) -> Batch:
+        """The vectors that were stored after a sequence number."""
+        chosen = "SELECT rowid, embedding FROM vectors_{shard} WHERE rowid > ?"
+        with self._reading() as connection:
+            found = [
+                _batch(shard, _rows(connection, chosen.format(shard=shard), (sequence,)))
+                for shard in range(self.shards)
+            ]
+        return Batch(np.concatenate([one.keys for one in found]), np.concatenate([one.vectors for one in found]))
+
+    def ranked(self, keys: Sequence[int], vector: bytes, count: int) -> list[Hit]:
+        """The nearest of these items, best first, ties in the order of their ids; distances are of what is stored."""
+        measured = "SELECT vec_distance_cosine(embedding, ?) FROM vectors_{shard} WHERE rowid = ?"
+        with self._reading() as connection:
+            near: list[_Near] = []
+            for key in keys:
+                sequence, shard = divmod(key, _KEYS_EACH)
+                rows = _rows(connection, measured.format(shard=shard), (vector, sequence))
+                near += [(row[0], shard, sequence) for row in rows]
             return _hits(connection, sorted(near), count)
 
     def sizes(self) -> tuple[int, ...]:
@@ -217,6 +256,11 @@ def _nearest_in_shard(connection: apsw.Connection, shard: int, vector: bytes, co
     if len(rows) > count and distances[count - 1] == distances[count]:
         rows = _rows(connection, _RANKED.format(shard=shard), (vector, count))
     return [(distance, shard, sequence) for distance, sequence in rows]
+
+
+def _batch(shard: int, rows: Sequence[tuple[int, bytes]]) -> Batch:
+    keys = np.array([sequence * _KEYS_EACH + shard for sequence, _ in rows], dtype=np.int64)
+    return Batch(keys, np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), DIMS))
 
 
 def _hits(connection: apsw.Connection, near: Sequence[_Near], count: int) -> list[Hit]:

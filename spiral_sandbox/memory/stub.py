@@ -12,7 +12,7 @@ from spiral_sandbox.memory.audit import BEFORE_THE_FIRST, AuditRow, audit_row, i
 from spiral_sandbox.memory.corpus import corpus
 from spiral_sandbox.memory.embedding import DIMS, embed
 from spiral_sandbox.memory.fabric import ITEMS, SHARDS
-from spiral_sandbox.memory.port import Hit, NewItem, Status, StoredItem
+from spiral_sandbox.memory.port import Hit, Index, NewItem, Status, StoredItem
 
 _CANNED = 50
 
@@ -29,8 +29,9 @@ class Stub:
             _item(sequence, text, vector.tobytes()) for sequence, (text, vector) in enumerate(_canned(seed), start=1)
         ]
 
-    def configure(self, items: int | None, shards: int | None) -> None:
+    def configure(self, items: int | None, shards: int | None, index: Index | None = None) -> None:
         """Remember the numbers, to repeat them."""
+        del index
         self._corpus_items = self._corpus_items if items is None else items
         self._shards = self._shards if shards is None else shards
 

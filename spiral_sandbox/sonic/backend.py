@@ -1,7 +1,7 @@
 """The port to a real-time audio device, and the device without hardware.
 
-A device asks for frames at its own pace and from its own thread. Another backend (JACK, a sound card) is another
-class with the same four facts and two methods.
+A device asks for frames at its own pace and from its own thread. Another backend is another class with the same facts
+and two methods; `open_virtual` chooses between those that need no hardware.
 """
 
 from collections.abc import Generator
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from spiral_sandbox.sonic.deadlines import Xrun
 from spiral_sandbox.sonic.errors import StreamError
 from spiral_sandbox.sonic.render import CHANNELS, RATE
 
@@ -23,10 +24,13 @@ class Device(Protocol):
     """A stereo 16-bit output at 48 kHz.
 
     `period_frames` is what one call is to ask for, `buffer_frames` how far ahead of playing it asks at most,
-    `latency_frames` the time from its first call to the moment its clock plays the first frame.
+    `latency_frames` the time from its first call to the moment its clock plays the first frame. `xruns` is what it
+    counted as late by itself, None where it does not count. `why` says why it is not a better one, empty where it is.
     """
 
     name: str
+    why: str
+    xruns: list[Xrun] | None
     period_frames: int
     buffer_frames: int
     latency_frames: int
@@ -46,6 +50,8 @@ class _MiniaudioDevice:
     period_frames = RATE * PERIOD_MS // 1000
     buffer_frames = period_frames * PERIODS
     latency_frames = 0
+    why = ""
+    xruns: list[Xrun] | None = None
 
     def __init__(self, backend: str | None) -> None:
         import miniaudio
@@ -98,3 +104,18 @@ class NullDevice(_MiniaudioDevice):
 
     def __init__(self) -> None:
         super().__init__("NULL")
+
+
+def open_virtual() -> Device:
+    """The better of the devices without hardware that can be had here: jackd's, whose server counts, else miniaudio's.
+
+    Where it is miniaudio's, `why` says what stood in the way. StreamError if neither can be opened.
+    """
+    from spiral_sandbox.sonic.jack_device import JackDevice
+
+    try:
+        return JackDevice()
+    except StreamError as error:
+        device = NullDevice()
+        device.why = str(error)
+        return device

@@ -1,5 +1,6 @@
 """When callbacks came and when they were due: dropouts, and the time at which a frame was heard."""
 
+from bisect import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +31,34 @@ def find_dropouts(times_ns: Sequence[int], counts: Sequence[int], rate: int, fir
             dropouts.append(Dropout(index, behind - lost))
             lost = behind
     return tuple(dropouts)
+
+
+@dataclass(frozen=True, slots=True)
+class Xrun:
+    """A cycle that a sound server calls late: when it said so (monotonic), and how much time was lost."""
+
+    told_ns: int
+    late_ns: int
+
+
+def with_xruns(
+    dropouts: Sequence[Dropout], xruns: Sequence[Xrun], times_ns: Sequence[int], first: int
+) -> tuple[Dropout, ...]:
+    """The dropouts, and those that only the server has seen; what both have seen is one, and counts as the longer.
+
+    An xrun belongs to the callback that came after it, or, as it is told from another thread, to that one's
+    neighbours. Those before `first` are warm-up and are left out.
+    """
+    merged = {one.index: one for one in dropouts}
+    for xrun in xruns:
+        index = bisect(times_ns, xrun.told_ns)
+        if index < first:
+            continue
+        near = [at for at in (index, index - 1, index + 1) if at in merged]
+        at = near[0] if near else index
+        late_ns = max(xrun.late_ns, merged[at].late_ns if near else 0)
+        merged[at] = Dropout(at, late_ns)
+    return tuple(merged[at] for at in sorted(merged))
 
 
 def lateness(times_ns: Sequence[int], counts: Sequence[int], rate: int, first: int) -> list[int]:

@@ -90,11 +90,16 @@ class Seen:
         }
 
     def callbacks(self) -> dict[str, Any]:
-        """How many callbacks there were, how many of them were left out, and which came too late."""
+        """How many callbacks there were, how many of them were left out, and which came too late.
+
+        A dropout is what the deadlines show or the device has counted (`xruns`, all of them, warm-up included).
+        """
         log = self.stream.log
         times, counts = _calls(self.stream)
         late = deadlines.lateness(times, counts, RATE, WARM_UP)
-        dropouts = deadlines.find_dropouts(times, counts, RATE, WARM_UP)
+        overdue = deadlines.find_dropouts(times, counts, RATE, WARM_UP)
+        xruns = self.device.xruns
+        dropouts = deadlines.with_xruns(overdue, xruns or (), times, WARM_UP)
         return {
             "period_frames": max(counts),
             "buffer_frames": self.device.buffer_frames,
@@ -104,6 +109,8 @@ class Seen:
             "max_late_ns": max(late),
             "max_render_ns": int((log.done_ns - log.times_ns)[WARM_UP : log.used].max()),
             "dropouts": [asdict(dropout) for dropout in dropouts],
+            "late_callbacks": len(overdue),
+            "xruns": None if xruns is None else [asdict(xrun) for xrun in xruns],
         }
 
     def frames(self) -> dict[str, int]:
@@ -229,6 +236,7 @@ def _scheduling(stream: Stream, device: Device) -> dict[str, Any]:
         **_granted(stream.scheduling),
         "avatar": _granted(stream.presenter.scheduling),
         "backend": device.name,
+        "backend_why": device.why,
         "garbage_collection": "held still",
     }
 

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 from spiral_sandbox.errors import UnknownOperationError
 from spiral_sandbox.sonic import rehearsal
-from spiral_sandbox.sonic.backend import DefaultDevice, Device, NullDevice
+from spiral_sandbox.sonic.backend import DefaultDevice, Device, NullDevice, open_virtual
 from spiral_sandbox.sonic.choice import Choice, as_wished, handed_in
 from spiral_sandbox.sonic.demo import load_demo
 from spiral_sandbox.sonic.errors import SonicError
 from spiral_sandbox.sonic.flaws import Flaw, flaw_for
 from spiral_sandbox.sonic.inventory import take_inventory
+from spiral_sandbox.sonic.jack_device import JackDevice
 from spiral_sandbox.sonic.live import LiveStream
 from spiral_sandbox.sonic.presets import load_presets
 from spiral_sandbox.sonic.render import RATE
@@ -39,7 +40,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 def build(context: "Context") -> "SonicService":
     """The sonic component for a context; ValueError for a fault that it does not have."""
-    return SonicService(context.folder, flaw_for(context.faults), NullDevice)
+    return SonicService(context.folder, flaw_for(context.faults), open_virtual)
 
 
 class SonicService:
@@ -49,7 +50,12 @@ class SonicService:
 
     def __init__(self, folder: Path, flaw: Flaw, device: Callable[[], Device]) -> None:
         self._folder, self._flaw, self._device = folder, flaw, device
-        self._devices: dict[str, Callable[[], Device]] = {"null": device, "default": DefaultDevice}
+        self._devices: dict[str, Callable[[], Device]] = {
+            "null": device,
+            "jack": JackDevice,
+            "miniaudio": NullDevice,
+            "default": DefaultDevice,
+        }
         self._presets = load_presets()
         self._steps = load_demo()
         self._stream: Stream | None = None
@@ -98,7 +104,8 @@ class SonicService:
     ) -> dict[str, Any]:
         """Play the demo script in `seconds`; `chosen` is a preset for every step, as Crown chose it.
 
-        `device` is `null` (real time, no sound) or `default` (this machine's own sound device).
+        `device` is `null` (real time, no sound: `jack` where it can be had, else `miniaudio`), one of those two by
+        name, or `default` (this machine's own sound device). The report says which one it was.
         """
         plan = self._plan(name, seconds, chosen)
         make = self._devices.get(device)
@@ -159,7 +166,12 @@ class SonicService:
             self._reserved = False
             raise
         self._live = live
-        return {"backend": device.name, "sample_rate": RATE, "period_frames": device.period_frames}
+        return {
+            "backend": device.name,
+            "backend_why": device.why,
+            "sample_rate": RATE,
+            "period_frames": device.period_frames,
+        }
 
     async def _stop_live(self) -> dict[str, Any]:
         if self._live is None:

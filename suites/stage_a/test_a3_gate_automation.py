@@ -8,7 +8,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Request
+from pytest_spiral.run.phases import Phases
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pytest_spiral", "spiral_contract", "spiral_sandbox")
@@ -60,30 +60,6 @@ def environment_without(*names):
     return {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
 
 
-class Phases:
-    """Commands that are run one after the other: what, how it ended, how long it took, what it said."""
-
-    def __init__(self):
-        self.done = []
-
-    def run(self, name, command, cwd, environment, wait_s=WAIT_S):
-        """Run one command to its end; one that takes too long ends the test."""
-        began = time.monotonic()
-        ended = subprocess.run(
-            [str(part) for part in command], cwd=cwd, env=environment,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=wait_s,
-        )  # fmt: skip
-        said = ended.stdout.decode(errors="replace")
-        command = [Path(command[0]).name, *map(str, command[1:])]
-        phase = {"phase": name, "command": command, "status": ended.returncode, "output": said}
-        self.done.append({**phase, "seconds": round(time.monotonic() - began, 3)})
-        return ended.returncode, said
-
-    def log(self):
-        """All phases, for the bundle."""
-        return json.dumps(self.done, indent=1)
-
-
 class Clean:
     """The sources, copied; what is built of them; and an environment in which nothing of ours is but that.
 
@@ -103,7 +79,7 @@ class Clean:
 
     def run(self, name, *command, cwd=None):
         """Run a command of this environment."""
-        return self.phases.run(name, command, cwd or self.folder, self.environment)
+        return self.phases.run(name, command, cwd or self.folder, self.environment, WAIT_S)
 
     def build(self):
         """Build the sdist, and the wheel from the sdist; gives the status."""
@@ -170,7 +146,7 @@ def test_packages_are_built_installed_and_imported(spiral, clean):
     """Sdist and wheel, the wheel made from the sdist, installed where nothing else of ours is, and used from there."""
     with spiral.measure("packaging") as m:
         for phase in ("build", "venv", "install"):
-            ended = [one["status"] for one in clean.phases.done if one["phase"] == phase]
+            ended = [one.status for one in clean.phases.done if one.phase == phase]
             m.check(ended == [0], f"{phase} ended with {ended or 'nothing: it was not reached'}")
         for package in PACKAGES:
             origin = clean.ask(f"import {package}", ASK_ORIGIN, package)

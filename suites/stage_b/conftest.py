@@ -3,7 +3,10 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +14,8 @@ import pytest
 from pytest_spiral.model.exchange import Request
 
 PAGE = 5000
+LOADING_S = 1200.0
+"""What a service may take to load its corpus and to build an index of it: a million items are minutes."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +36,60 @@ class Corpus:
         return hashlib.sha256(b"\0".join(content)).hexdigest()
 
 
-def ask(transport: Any, operation: str, **payload: Any) -> dict[str, Any]:
+def ask(transport: Any, operation: str, within_s: float = 10.0, **payload: Any) -> dict[str, Any]:
     """Call an operation of the contract and give its payload; an answer that is no success raises."""
-    reply: dict[str, Any] = transport.exchange(Request(operation=operation, payload=payload, deadline_s=10.0)).payload
+    request = Request(operation=operation, payload=payload, deadline_s=within_s)
+    reply: dict[str, Any] = transport.exchange(request).payload
     return reply
 
 
 def pages(transport: Any, operation: str, start: Any, position: str, **fields: Any) -> list[dict[str, Any]]:
     """All rows of a paged operation, `position` being the row's field that the next page starts after."""
-    rows: list[dict[str, Any]] = []
+    return [row for page in each_page(transport, operation, start, position, **fields) for row in page]
+
+
+def each_page(
+    transport: Any, operation: str, start: Any, position: str, **fields: Any
+) -> Iterator[list[dict[str, Any]]]:
+    """The pages of a paged operation, one at a time."""
     while page := ask(transport, operation, after=start, limit=PAGE, **fields)["rows"]:
-        rows += page
+        yield page
         start = page[-1][position]
-    return rows
+
+
+def initialise(memory: Any) -> tuple[int, int]:
+    """Have a memory component load what is missing; gives the items and the shards that it says it has."""
+    message = ask(memory.transport("grpc"), "vector_init", LOADING_S)["message"]
+    said = re.match(r"(\d+) items in (\d+) shards?", message)
+    assert said, f"the service does not say what it holds: {message!r}"
+    return int(said[1]), int(said[2])
 
 
 def load(memory: Any, items: int, shards: int) -> Corpus:
     """Load the seeded corpus into a memory component and export what it then holds."""
     memory.ask("configure", items=items, shards=shards)
-    message = ask(memory.transport("grpc"), "vector_init")["message"]
-    said = re.match(r"(\d+) items in (\d+) shards?", message)
-    assert said, f"the service does not say what it holds: {message!r}"
+    said = initialise(memory)
     rows = pages(memory.transport("rest"), "vector_items", "", "id", embeddings=1)
-    return Corpus(int(said[1]), int(said[2]), rows)
+    return Corpus(*said, rows)
+
+
+def load_indexed(memory: Any, items: int) -> tuple[int, list[str]]:
+    """Load a corpus of that size and index it; gives the items held, and some of their texts to search for."""
+    memory.ask("configure", items=items, index="ivf-sq8")
+    held, _ = initialise(memory)
+    page = ask(memory.transport("rest"), "vector_items", after="", limit=PAGE)["rows"]
+    return held, [str(row["text"]) for row in page]
+
+
+def held_bytes(memory: Any) -> int:
+    """Memory that a component's process holds for itself, without what it has mapped of files (proc(5), RssAnon)."""
+    process = Path("/proc", str(memory.ask("process")["pid"]))
+    ran = process.joinpath("cmdline").read_text(encoding="utf-8").split("\0")
+    assert ran[-2:-1] == ["memory"], f"that is no process of the memory: {ran}"
+    told = process.joinpath("status").read_text(encoding="utf-8")
+    found = re.search(r"^RssAnon:\s*([0-9]+) kB$", told, re.MULTILINE)
+    assert found, "the system does not say how much memory the component holds"
+    return int(found[1]) * 1024
 
 
 @pytest.fixture
@@ -64,5 +100,7 @@ def corpus(spiral: Any) -> Corpus:
 
 @pytest.fixture
 def contract() -> Any:
-    """Calls in the contract's words: `contract.ask`, `contract.pages`, `contract.load`."""
-    return __import__("types").SimpleNamespace(ask=ask, pages=pages, load=load)
+    """Calls in the contract's words: `contract.ask`, `contract.pages`, `contract.load`, and those for many items."""
+    return SimpleNamespace(
+        ask=ask, pages=pages, each_page=each_page, load=load, load_indexed=load_indexed, held_bytes=held_bytes
+    )

@@ -11,6 +11,9 @@ from pytest_spiral.errors import ExchangeError
 
 BLOCKS = 50
 EVERY_MS = 6
+FEW_ITEMS = 10_000
+TOO_MANY_TO_SCAN = 1_000_000
+SCALE_EVERY_MS = 40
 
 
 @pytest.mark.criterion("B1.retrieval-latency", "B1.query-failures")
@@ -102,6 +105,75 @@ def _texts(contract, memory, query, side):
     except ExchangeError as error:
         return [f"no answer from {side}: {error}"]
     return [hit["text"] for hit in found if not hit["text"].startswith("challenge item ")][:10]
+
+
+def needs_many(spiral, least=FEW_ITEMS + 1):
+    """Skip where the run was not asked for so many items."""
+    if spiral.items < least:
+        pytest.skip(f"runs only with --spiral-items={max(least, 10 * FEW_ITEMS)} or more")
+
+
+def retrieve_at_scale(spiral, contract, subject, texts):
+    """Searches on an open-loop schedule, in blocks of fresh connections: what is too slow for it falls behind."""
+    with spiral.measure("retrieval-at-scale", unit="ms") as m:
+        calls = m.planned // BLOCKS
+        for block in range(BLOCKS):
+            chosen = texts[block * (calls + 1) :]
+            with subject.transport("grpc", fresh=True) as memory:
+                with m.warm_up(), m.timed():  # opens the connection
+                    contract.ask(memory, "vector_search", 60.0, text=chosen[0], top_n=10)
+                with m.block():
+                    m.open_loop(
+                        lambda i, memory=memory, chosen=chosen: contract.ask(
+                            memory, "vector_search", 60.0, text=chosen[i + 1], top_n=10
+                        ),
+                        calls,
+                        every_ms=SCALE_EVERY_MS,
+                    )
+
+
+@pytest.mark.criterion("B1.scale")
+def test_the_same_holds_for_many_items(spiral, contract):
+    """Latency, recall and memory of the approximate index; recall against an exact search of our own."""
+    import numpy as np
+
+    needs_many(spiral)
+    memory = spiral.target.memory
+    before = contract.held_bytes(memory)
+    held, texts = contract.load_indexed(memory, spiral.items)
+    try:
+        with spiral.measure("items-at-scale", unit="items") as m:
+            m.value(held)
+        retrieve_at_scale(spiral, contract, memory, texts)
+        with spiral.measure("memory-held", unit="MB") as m:
+            m.value(contract.held_bytes(memory) / 1e6)
+        spiral.attach(
+            f"{held} items: {before} bytes held before, {contract.held_bytes(memory)} after", name="scale.txt"
+        )
+        kept, vectors = [], []
+        for page in contract.each_page(memory.transport("rest"), "vector_items", "", "id", embeddings=1):
+            kept += [row["text"] for row in page]
+            vectors.append(np.stack([np.frombuffer(base64.b64decode(row["embedding"]), "<f4") for row in page]))
+        every, place = np.concatenate(vectors), {text: at for at, text in enumerate(kept)}
+        with spiral.measure("recall-at-scale", unit="1") as m:
+            for number in range(m.planned):
+                query = kept[(number * 7919) % len(kept)]
+                scores = every @ every[place[query]]
+                tenth = np.partition(scores, -10)[-10]
+                found = contract.ask(memory.transport("rest"), "vector_search", 60.0, text=query, top_n=10)["results"]
+                near = {hit["text"] for hit in found if scores[place[hit["text"]]] >= tenth - 1e-5}
+                m.value(min(len(near), 10) / 10)
+    finally:
+        memory.ask("configure", index="exact")
+
+
+@pytest.mark.criterion("B1.scale-control")
+def test_an_exact_scan_is_too_slow_for_many_items(spiral, contract):
+    """A fabric that looks at every item each time is not called one that scales: a million are too many for that."""
+    needs_many(spiral, TOO_MANY_TO_SCAN)
+    with spiral.control() as scanning:
+        _, texts = contract.load_indexed(scanning.memory, spiral.items)
+        retrieve_at_scale(spiral, contract, scanning.memory, texts)
 
 
 @pytest.mark.criterion("B1.native-bundle")

@@ -1,5 +1,6 @@
 """B2: the demo plays through without a dropout, in step with the avatar, with the presets that were chosen."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ def choose(spiral, crown, sonic, session):
 
 
 def play(spiral, sonic, name, seconds=SECONDS, chosen=None):
-    """Play one rehearsal in real time and keep its audio and its report."""
+    """Play one rehearsal in real time and keep its audio and its report, which names the device that it ran on."""
     report = sonic.ask("rehearse", seconds=seconds, name=name, chosen=chosen, _deadline=seconds * 3 + 30)
     spiral.attach(Path(report["audio"]), name=f"{name}.flac")
+    spiral.attach(json.dumps(report, indent=1, sort_keys=True), name=f"{name}.json")
     return report
 
 

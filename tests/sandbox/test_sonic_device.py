@@ -21,5 +21,5 @@ def test_a_machine_without_a_sound_device_says_so(tmp_path):
 
 
 def test_an_unknown_device_is_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match="'loud' is no device; there are null, default"):
+    with pytest.raises(ValueError, match="'loud' is no device; there are null, jack, miniaudio, default"):
         rehearse(tmp_path, "loud")

@@ -12,7 +12,18 @@ from types import MappingProxyType
 from typing import Final
 
 from pytest_spiral.model.profile import KNOWN_FACTS, Fact, Profile, is_fact_name, profile_of
-from pytest_spiral.profiles.probe import accelerator, audio, machine, modules, secrets, tools, virtual
+from pytest_spiral.profiles.probe import (
+    accelerator,
+    audio,
+    machine,
+    modules,
+    nvidia,
+    secrets,
+    sensors,
+    tools,
+    usb,
+    virtual,
+)
 from pytest_spiral.profiles.probe.findings import unknown
 
 __all__ = ["LIMIT_S", "STANDARD", "detect", "probe"]
@@ -35,10 +46,14 @@ STANDARD: Final[Mapping[str, Callable[[], Fact]]] = MappingProxyType(
         "disk.free": machine.disk_free,
         "memory": machine.memory,
         "memory.available": machine.memory_available,
+        "nvidia.devices": nvidia.devices,
+        "nvidia.memory": nvidia.memory,
         "os.kernel": machine.os_kernel,
         "os.name": machine.os_name,
         "python.implementation": machine.python_implementation,
         "python.version": machine.python_version,
+        "sensors.temperature": sensors.temperature,
+        "usb.devices": usb.devices,
         "virtual.container": virtual.container,
         "virtual.vm": virtual.machine,
     }
