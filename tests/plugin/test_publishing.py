@@ -1,6 +1,7 @@
 """`spiral_ledger_publish`: a witness gets the ledger's head before collection; who proves that it did."""
 
 import json
+import sys
 
 import pytest
 
@@ -11,7 +12,7 @@ from pytest_spiral.run.grounds import Grounds
 from pytest_spiral.run.registered import load_kept
 from pytest_spiral.run.verify import verify_bundle
 
-KEEP = "python -c \"import pathlib, sys; pathlib.Path('head.txt').write_text(sys.argv[1])\""
+KEEP = f"{sys.executable} -c \"import pathlib, sys; pathlib.Path('head.txt').write_text(sys.argv[1])\""
 ROLES = {"job": "spiral-job", "recorder": "spiral-recorder"}
 
 
