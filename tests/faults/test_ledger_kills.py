@@ -51,7 +51,7 @@ def last(calls: dict[str, int], how_many: int) -> list[tuple[str, int]]:
     return [(name, calls[name] - back) for name in CALLS for back in range(min(how_many, calls[name]))]
 
 
-def test_a_kill_around_the_last_entry_leaves_a_run_that_is_logged_once(tracer, ground, tried):
+def test_a_kill_around_the_last_entry_leaves_a_run_that_is_logged_once(tracer, ground, tally):
     calls = tracer.calls("register", ground / "whole")
     assert found_wrong(ground / "whole") == ""
     wrong, states = [], set()
@@ -63,12 +63,12 @@ def test_a_kill_around_the_last_entry_leaves_a_run_that_is_logged_once(tracer, g
         (dead,) = root.iterdir()
         states.add((classify(dead), len(ends(root))))
         wrong += [f"{name} {number}: {problem}" for problem in [found_wrong(root)] if problem]
-    tried(wrong, len(tried_at), "kills around `sealed` lied or left it out")
+    tally(len(wrong), len(tried_at), "kills around `sealed` lied or left it out")
     assert ("sealed", 0) in states  # killed between the seal and its entry
     assert wrong == []
 
 
-def test_a_kill_around_the_entry_of_a_recovery_is_made_good_by_the_next(tracer, ground, tried):
+def test_a_kill_around_the_entry_of_a_recovery_is_made_good_by_the_next(tracer, ground, tally):
     calls = tracer.calls("register", ground / "whole")
     root = ground / "killed"
     tracer.run("register", root, "-e", f"inject=write:signal=KILL:when={calls['write'] // 2}")
@@ -88,7 +88,7 @@ def test_a_kill_around_the_entry_of_a_recovery_is_made_good_by_the_next(tracer, 
         assert ended.status == -9
         owed += where.with_name(f"{where.name}-r1").exists() and not ends(where.parent)
         wrong += [f"{name} {number}: {problem}" for problem in [found_wrong(where.parent)] if problem]
-    tried(wrong, len(tried_at), "kills around `recovered` lied or left it out")
+    tally(len(wrong), len(tried_at), "kills around `recovered` lied or left it out")
     assert owed  # killed between the sibling's name and its entry
     assert wrong == []
 
