@@ -40,8 +40,15 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     done: int | None = None
 
     def __post_init__(self) -> None:
-        said = [self.value, self.ns, self.ok, self.failed, self.count, self.item]
-        if sum(one is not None for one in said) != 1:
+        said = (
+            (self.value is not None)
+            + (self.ns is not None)
+            + (self.ok is not None)
+            + (self.failed is not None)
+            + (self.count is not None)
+            + (self.item is not None)
+        )
+        if said != 1:
             raise ValueError(f"sample {self.n} must say exactly one of value, ns, ok, failed, count, item")
         for number in (self.value, self.exposure):
             if isinstance(number, float) and not math.isfinite(number):

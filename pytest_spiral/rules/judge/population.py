@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from itertools import groupby
 
 from pytest_spiral.model.gate import Criterion, Limit
@@ -114,6 +115,7 @@ def _scale(unit: str, into: str, measurement: Measurement) -> _Scale:
     except UnitError:
         factor = None
 
+    @cache  # equal samples are common, and exact numbers are slow
     def scaled(number: float) -> Fraction:
         if factor is None:
             raise PopulationError("wrong-unit", f"{measurement.name} is in {unit or 'no unit'}, not in {into}")
