@@ -43,7 +43,8 @@ def comparing(lab, extra="pass"):
 
 
 def documents(bundle, service):
-    return {path.name: json.loads(path.read_text()) for path in (bundle / "traces" / service).iterdir()}
+    """The JSON documents of a service's traces; its telemetry is JSON lines, as many as were exported."""
+    return {path.name: json.loads(path.read_text()) for path in (bundle / "traces" / service).glob("*.json")}
 
 
 def test_handshakes_of_all_connectors_agree_each_from_its_own_exchange(lab, way):
