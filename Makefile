@@ -8,6 +8,10 @@ READY := $(VENV)/.ready
 ALONE := tests/suites tests/sandbox tests/faults
 # No test takes a quarter of an hour. One that hangs is killed and shown, and does not eat the machine's time.
 CHECKED := $(BIN)/coverage run -m pytest --timeout=900 --timeout-method=thread
+# What failed is run once more with the machine to itself: a defect fails again. A test that does not has a defect of
+# its own, so its first failure stays in the output, and these words with it. Nothing to repeat is a failure too.
+AGAIN := { echo "These failed (above); once more, alone, to tell a busy machine from a defect."; \
+  $(CHECKED) tests --last-failed --last-failed-no-failures=none; }
 
 .DEFAULT_GOAL := gate
 .PHONY: gate test faults fuzz lint check-python clean
@@ -21,8 +25,9 @@ test: $(READY) ## linters, types, layers, then every test with branch coverage
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
-	$(CHECKED) tests $(ALONE:%=--ignore=%) -n auto --maxprocesses=4 --dist=loadfile
-	$(CHECKED) $(ALONE)
+	rm -rf .pytest_cache
+	$(CHECKED) tests $(ALONE:%=--ignore=%) -n auto --maxprocesses=4 --dist=loadfile || $(AGAIN)
+	$(CHECKED) $(ALONE) || $(AGAIN)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 
