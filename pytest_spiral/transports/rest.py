@@ -199,7 +199,7 @@ def _body(request: Request, operation: Operation) -> tuple[str, dict[str, Any]]:
     if operation.form == "multipart":
         form, content_type = Upload.of(request.payload).form()
         return content_type, {"data": form}
-    return _JSON, {"data": json_bytes(request)}
+    return _JSON, {"data": json_bytes(request.payload, f"the payload of {request.operation}")}
 
 
 def _parameter(key: str, value: Any) -> str:

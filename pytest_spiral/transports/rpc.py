@@ -91,7 +91,7 @@ class GrpcTransport(Transport):
     def _wire(self, request: Request, operation: Operation) -> list[bytes]:
         """The messages to send: one, unless the operation is streamed."""
         if operation.loose and self._json:
-            return [json_bytes(request)]
+            return [json_bytes(request.payload, f"the payload of {request.operation}")]
         kind = message_class(operation.request)
         payloads = Upload.of(request.payload).messages() if operation.streamed else (request.payload,)
         return [encode(payload, kind) for payload in payloads]
