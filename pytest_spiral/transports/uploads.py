@@ -49,7 +49,7 @@ class Upload(Value, frozen=True):
         """Read a payload; raises ExchangeError, INVALID_ARGUMENT, where it is none."""
         try:
             return msgspec.convert(dict(payload), cls)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the second for a name without UTF-8
             raise ExchangeError(Code.INVALID_ARGUMENT, f"the payload is no upload: {error}.") from error
 
     def form(self) -> tuple[bytes, str]:

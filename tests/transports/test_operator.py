@@ -179,6 +179,7 @@ def test_what_an_upload_leaves_out_is_not_sent(serve_http):
         {"metadata": "\ud800"},
         {"operator": "\ud800"},
         {"files": [{"name": "\ud800"}]},
+        {"\ud800": "a"},
     ],
 )
 def test_a_payload_that_is_no_upload_is_not_sent(kind, payload, refused):

@@ -203,6 +203,8 @@ def test_a_reply_has_a_greatest_length(serve_http, monkeypatch, length):
         (Request(operation="vector_search", payload={"n": {1, 2}}), Code.INVALID_ARGUMENT),
         (Request(operation="vector_search", payload={"n": "\ud800"}), Code.INVALID_ARGUMENT),
         (Request(operation="health", payload={"n": [1]}), Code.INVALID_ARGUMENT),
+        (Request(operation="health", payload={"n": "\ud800"}), Code.INVALID_ARGUMENT),
+        (Request(operation="health", payload={"\ud800": "n"}), Code.INVALID_ARGUMENT),
         (Request(operation="vector_search", metadata={"host": "elsewhere"}), Code.INVALID_ARGUMENT),
     ],
 )
