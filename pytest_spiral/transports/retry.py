@@ -22,7 +22,7 @@ T = TypeVar("T")
 class Retrying(Wrapper):
     """Tries a call `retries` times more where no answer came and it is repeatable; each try has a request id of its own.
 
-    A pause of 0.1 s doubles up to 2 s, and nothing is tried again after the request's deadline. What the other side
+    A pause of 0.1 s doubles up to 2 s, and no try begins after the request's deadline. What the other side
     answered stands, whatever it is; so does every call that might be done twice.
     """
 
@@ -55,7 +55,7 @@ class Retrying(Wrapper):
         own, began = request_id(request), self._clock_ns()
         tries = 1 + (self._retries if repeatable(request) else 0)
         for attempt in tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(request.deadline_s),
+            stop=tenacity.stop_after_attempt(tries) | tenacity.stop_before_delay(request.deadline_s),
             wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
             retry=tenacity.retry_if_exception(_nobody_answered),
             sleep=_pause,
