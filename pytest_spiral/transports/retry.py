@@ -1,8 +1,8 @@
 """Calling again where nobody answered, by tenacity; only what may be made twice. Every try is an exchange of its own."""
 
+import contextlib
 import threading
 from collections.abc import Callable
-from typing import TypeVar
 
 import tenacity
 from msgspec.structs import replace
@@ -16,7 +16,6 @@ from pytest_spiral.transports.wrap import Recording, Wrapper
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _LEAST_S = 0.001
-T = TypeVar("T")
 
 
 class Retrying(Wrapper):
@@ -39,19 +38,11 @@ class Retrying(Wrapper):
     def traced(self, request: Request) -> Exchange:
         """The last try as it is recorded; the ones before it are in the trace too."""
         tried: list[Exchange] = []
+        with contextlib.suppress(ExchangeError):  # it stands in the exchange
+            self._tried(request, lambda again: self._recording.record(again, tried))
+        return tried[-1]
 
-        def one(again: Request) -> Exchange:
-            tried.append(self._recording.traced(again))
-            if _unanswered(tried[-1]):
-                raise ExchangeError(Code.UNAVAILABLE, tried[-1].error)
-            return tried[-1]
-
-        try:
-            return self._tried(request, one)
-        except ExchangeError:
-            return tried[-1]
-
-    def _tried(self, request: Request, call: Callable[[Request], T]) -> T:
+    def _tried(self, request: Request, call: Callable[[Request], Reply]) -> Reply:
         own, began = request_id(request), self._clock_ns()
         tries = 1 + (self._retries if repeatable(request) else 0)
         for attempt in tenacity.Retrying(
@@ -80,7 +71,3 @@ def _pause(seconds: float) -> None:
 def _nobody_answered(error: BaseException) -> bool:
     unavailable = isinstance(error, ExchangeError) and error.code == Code.UNAVAILABLE
     return unavailable and not isinstance(error, AnsweredError)
-
-
-def _unanswered(exchange: Exchange) -> bool:
-    return exchange.reply is None and exchange.error.startswith(f"{Code.UNAVAILABLE}:")
