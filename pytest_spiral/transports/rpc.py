@@ -56,7 +56,6 @@ class GrpcTransport(Transport):
             raise UseError(f"{endpoint.address!r} is no address of a gRPC endpoint, such as 127.0.0.1:8444.")
         self._json = endpoint.codec == "json"
         self._channels = _Channels(endpoint)
-        self._closed = False
 
     def exchange(self, request: Request) -> Reply:
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
@@ -68,14 +67,14 @@ class GrpcTransport(Transport):
         except grpc.RpcError as error:
             raise self._failed(sent, error) from error
         except ValueError as error:  # how grpc says that the channel is closed, or that it cannot take the call
-            code = Code.CANCELLED if self._closed else Code.INVALID_ARGUMENT
-            said = "was closed before this call" if self._closed else f"cannot be called like this: {error}"
+            closed = self._channels.closed
+            code = Code.CANCELLED if closed else Code.INVALID_ARGUMENT
+            said = "was closed before this call" if closed else f"cannot be called like this: {error}"
             raise ExchangeError(code, f"gRPC at {self.address} {said}.") from error
         return self._read(operation, answer, _metadata(call))
 
     def close(self) -> None:
         """Close the channel; calls that are under way end as CANCELLED."""
-        self._closed = True
         self._channels.close()
 
     def _send(self, operation: Operation, wire: list[bytes], request: Request) -> tuple[bytes, grpc.Call]:
@@ -158,19 +157,22 @@ class _Channels:
         self._marks: tuple[tuple[int, int], ...] = ()
         self._marks = self._look()
         self._open = [_channel(endpoint)]
+        self.closed = False
 
     def current(self) -> grpc.Channel:
-        """The channel of the files as they are now."""
+        """The channel of the files as they are now; after `close` one that is closed."""
         with self._lock:
             marks = self._look()
-            if marks != self._marks and self._is_whole():
+            if not self.closed and marks != self._marks and self._is_whole():
                 self._marks = marks
                 # The one before stays open for the calls that other threads have on it.
                 self._open.append(_channel(self._endpoint))
             return self._open[-1]
 
     def close(self) -> None:
-        """Close them all."""
+        """Close them all, and open no other."""
+        with self._lock:
+            self.closed = True
         for channel in self._open:
             channel.close()
 

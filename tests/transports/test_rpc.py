@@ -325,6 +325,20 @@ def test_half_an_exchange_changes_nothing_yet(serve_grpc, authority, stranger, t
         assert transport.exchange(Request(operation="health")).code is Code.OK
 
 
+def test_a_call_after_the_close_opens_no_channel_of_new_files(serve_grpc, authority, tmp_path):
+    ours = {"ca": authority.ca, **authority.client}
+    files = {part: shutil.copy(path, tmp_path / part) for part, path in ours.items()}
+    address = serve_grpc({}, authority)
+    transport = open_transport("grpc", {"address": address, **{part: str(path) for part, path in files.items()}})
+    assert transport.exchange(Request(operation="health")).code is Code.OK
+    transport.close()
+    for part, path in files.items():
+        exchange_file(path, ours[part])
+    with pytest.raises(ExchangeError) as ended:
+        transport.exchange(Request(operation="health"))
+    assert ended.value.code is Code.CANCELLED
+
+
 def exchange_file(path, source):
     shutil.copy(source, f"{path}.new")
     Path(f"{path}.new").replace(path)
