@@ -61,7 +61,6 @@ class Control:
         self._operator = operator
         self._with = parts
         self._held = held
-        self._switch = switch
         self._operations: Operations = {
             "credential": (_Whose, lambda a: self._shown(self._holder(a.operator))),
             "issue": (_Issue, lambda a: self._shown(self._issued(a.operator, timedelta(seconds=a.lifetime_s)))),
