@@ -9,7 +9,6 @@ next answer, a gRPC one as every one does, within OLDEST_S; see `serving.py`.
 """
 
 import contextlib
-import os
 import ssl
 import weakref
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from spiral_sandbox.tls import Tls, fingerprint, issue_certificates
+from spiral_sandbox.tls import Tls, fingerprint, issue_certificates, write_private
 
 OLDEST_S = 2.0
 """Seconds after which a connection of old credentials is ended, where its calls let it."""
@@ -82,7 +81,7 @@ class HotTls:
         both = old + fresh.server.ca.read_bytes()
         said = {"old_authority": fingerprint(old), "new_authority": fingerprint(fresh.server.ca.read_bytes())}
         self._old_ca = old
-        _replace(self._tls.ca, both)
+        write_private(self._tls.ca.with_suffix(".new"), both).replace(self._tls.ca)
         for name in _CLIENT:
             (self._spare / name).replace(self._tls.ca.with_name(name))
         self._load()
@@ -133,10 +132,3 @@ def secured(tls: HotTls | None) -> HotTls:
 def _grpc_configuration(tls: Tls) -> Any:
     pair = (tls.key.read_bytes(), tls.cert.read_bytes())
     return grpc.ssl_server_certificate_configuration([pair], root_certificates=tls.ca.read_bytes())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    fresh.replace(path)
