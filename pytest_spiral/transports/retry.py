@@ -1,7 +1,6 @@
 """Calling again where nobody answered, by tenacity; only what may be made twice. Every try is an exchange of its own."""
 
 import contextlib
-import threading
 from collections.abc import Callable
 
 import tenacity
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Exchange, Reply, Request
 from pytest_spiral.transports.base import REQUEST_ID, AnsweredError, request_id
+from pytest_spiral.transports.patience import pause
 from pytest_spiral.transports.repeat import repeatable
 from pytest_spiral.transports.wrap import Recording, Wrapper
 
@@ -49,7 +49,7 @@ class Retrying(Wrapper):
             stop=tenacity.stop_after_attempt(tries) | tenacity.stop_before_delay(request.deadline_s),
             wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
             retry=tenacity.retry_if_exception(_nobody_answered),
-            sleep=_pause,
+            sleep=pause,
             reraise=True,
         ):
             with attempt:
@@ -62,10 +62,6 @@ class Retrying(Wrapper):
 def _own(request: Request, own: str, left: float) -> Request:
     others = {key: value for key, value in request.metadata.items() if key.lower() != REQUEST_ID}
     return replace(request, metadata={**others, REQUEST_ID: own}, deadline_s=left)
-
-
-def _pause(seconds: float) -> None:
-    threading.Event().wait(seconds)
 
 
 def _nobody_answered(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Request
 from pytest_spiral.rules.statuses import code_of_grpc
-from pytest_spiral.transports import open_transport
+from pytest_spiral.transports import open_transport, rpc
 from pytest_spiral.transports.base import AnsweredError
 from spiral_contract import connectors_pb2, vector_pb2
 
@@ -322,6 +322,15 @@ def test_half_an_exchange_changes_nothing_yet(serve_grpc, authority, stranger, t
         exchange_file(files["cert"], stranger.client["cert"])  # and the key is still ours
         assert transport.exchange(Request(operation="health")).code is Code.OK
         files["key"].unlink()
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+
+
+def test_a_pair_that_is_being_exchanged_is_waited_for(serve_grpc, authority, stranger, tmp_path, monkeypatch):
+    """The certificate is ours already, and the key comes only when it was found that they do not fit."""
+    files = {"cert": authority.client["cert"], "key": shutil.copy(stranger.client["key"], tmp_path)}
+    address = serve_grpc({}, authority)
+    monkeypatch.setattr(rpc, "pause", lambda _: exchange_file(files["key"], authority.client["key"]))
+    with open_transport("grpc", {"address": address, "ca": authority.ca, **files}) as transport:
         assert transport.exchange(Request(operation="health")).code is Code.OK
 
 
