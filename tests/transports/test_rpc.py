@@ -334,6 +334,27 @@ def test_a_pair_that_is_being_exchanged_is_waited_for(serve_grpc, authority, str
         assert transport.exchange(Request(operation="health")).code is Code.OK
 
 
+def test_files_that_are_exchanged_while_they_are_read_are_read_again(
+    serve_grpc, authority, stranger, tmp_path, monkeypatch
+):
+    files = {part: shutil.copy(path, tmp_path) for part, path in stranger.client.items()}
+    address = serve_grpc({}, authority)
+    read = Path.read_bytes
+
+    def read_slowly(path):
+        content = read(path)
+        if str(path) == files["cert"]:
+            for part, ours in authority.client.items():
+                exchange_file(files[part], ours)
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_slowly)
+    monkeypatch.setattr(rpc, "pause", lambda _: monkeypatch.undo())
+    with open_transport("grpc", {"address": address, "ca": authority.ca, **files}) as transport:
+        assert transport._channels.current() is transport._channels._open[0]
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+
+
 def test_a_call_after_the_close_opens_no_channel_of_new_files(serve_grpc, authority, tmp_path):
     ours = {"ca": authority.ca, **authority.client}
     files = {part: shutil.copy(path, tmp_path / part) for part, path in ours.items()}
