@@ -1,4 +1,4 @@
-"""What the drills of Stages C and E share: the connectors as an MCP gateway, with fresh credentials and windows."""
+"""What the drills of Stages C and E and of G1 share: the connectors as an MCP gateway, with fresh credentials and windows."""
 
 import contextlib
 import math

@@ -41,7 +41,7 @@ class Transport(Protocol):
     """One way to reach one endpoint. May be used by several threads at once; close it, or use it in `with`."""
 
     name: str
-    """`rest`, `grpc` or `memory`."""
+    """`rest`, `grpc`, `memory`, `replay` or `fallback`."""
 
     address: str
     """Where it leads to, as the endpoint says it."""
