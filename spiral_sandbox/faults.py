@@ -7,13 +7,14 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
 from spiral_sandbox.errors import FaultFileError
 
-COMPONENTS = ("memory", "sonic", "connectors", "operator", "boot", "crown")
+Component = Literal["memory", "sonic", "connectors", "operator", "boot", "crown"]
+COMPONENTS: tuple[str, ...] = get_args(Component)
 """The components of the sandbox, each with a process of its own."""
 
 _NAME = re.compile(r"[a-z]+\.[a-z0-9]+(-[a-z0-9]+)*")
@@ -28,7 +29,7 @@ class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     name: str
-    component: Literal["memory", "sonic", "connectors", "operator", "boot", "crown"]
+    component: Component
     what: Annotated[str, msgspec.Meta(min_length=1)]
     breaks: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
     blocks: tuple[str, ...]

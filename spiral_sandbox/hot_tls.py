@@ -9,7 +9,6 @@ next answer, a gRPC one as every one does, within OLDEST_S; see `serving.py`.
 """
 
 import contextlib
-import os
 import ssl
 import weakref
 from collections.abc import Callable
@@ -18,12 +17,13 @@ from typing import Any
 
 import grpc
 
-from spiral_sandbox.tls import Tls, fingerprint, issue_certificates
+from spiral_sandbox.tls import Tls, fingerprint, issue_certificates, write_private
 
 OLDEST_S = 2.0
 """Seconds after which a connection of old credentials is ended, where its calls let it."""
 
 _SPARE = "next"
+_SERVER = ("ca.pem", "server.pem", "server.key")
 _CLIENT = ("client.pem", "client.key")
 
 
@@ -82,30 +82,31 @@ class HotTls:
         both = old + fresh.server.ca.read_bytes()
         said = {"old_authority": fingerprint(old), "new_authority": fingerprint(fresh.server.ca.read_bytes())}
         self._old_ca = old
-        _replace(self._tls.ca, both)
+        write_private(self._tls.ca.with_suffix(".new"), both).replace(self._tls.ca)
+        self._load(self._tls)  # before any client shows a certificate of the new authority
         for name in _CLIENT:
             (self._spare / name).replace(self._tls.ca.with_name(name))
-        self._load()
         return said
 
     def retire(self) -> dict[str, Any]:
         """Show the new certificate and accept the new authority's clients alone; RotationOrderError out of order."""
         if self._old_ca is None:
             raise RotationOrderError("there is no rotation under way; rotate first")
-        for old, new in ((self._tls.ca, "ca.pem"), (self._tls.cert, "server.pem"), (self._tls.key, "server.key")):
-            (self._spare / new).replace(old)
-        self._spare.rmdir()
-        self._old_ca = None
+        fresh = Tls(*(self._spare / name for name in _SERVER))
         self._retired.update(self._in_use)
         self._in_use.clear()
-        self._load()
+        self._load(fresh)  # before any client trusts the new authority alone
+        for old, new in ((self._tls.ca, fresh.ca), (self._tls.cert, fresh.cert), (self._tls.key, fresh.key)):
+            new.replace(old)
+        self._spare.rmdir()
+        self._old_ca = None
         for callback in self._on_retire:
             callback()
         return {"authority": fingerprint(self._tls.ca.read_bytes()), "oldest_connection_s": OLDEST_S}
 
     def close(self) -> None:
         """Remove what an unfinished rotation left."""
-        for name in ("ca.pem", "server.pem", "server.key"):
+        for name in _SERVER:
             (self._spare / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._spare.rmdir()
@@ -114,10 +115,10 @@ class HotTls:
     def _spare(self) -> Path:
         return self._tls.ca.with_name(_SPARE)
 
-    def _load(self) -> None:
-        self._current = self._tls.server_context()
+    def _load(self, tls: Tls) -> None:
+        self._current = tls.server_context()
         self._in_use.append(self._current)
-        self._configuration = _grpc_configuration(self._tls)
+        self._configuration = _grpc_configuration(tls)
 
     def _choose(self, connection: ssl.SSLObject, _name: str | None, _front: ssl.SSLContext) -> None:
         connection.context = self._current
@@ -133,10 +134,3 @@ def secured(tls: HotTls | None) -> HotTls:
 def _grpc_configuration(tls: Tls) -> Any:
     pair = (tls.key.read_bytes(), tls.cert.read_bytes())
     return grpc.ssl_server_certificate_configuration([pair], root_certificates=tls.ca.read_bytes())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    fresh.replace(path)

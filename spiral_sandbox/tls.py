@@ -58,7 +58,7 @@ class Certificates:
         """The same certificates as files in a new folder, where they may be exchanged."""
         folder.mkdir(mode=0o700)
         for path in self._files():
-            _write(folder / path.name, path.read_bytes())
+            write_private(folder / path.name, path.read_bytes())
         return Certificates(
             *(
                 Tls(*(folder / path.name for path in (party.ca, party.cert, party.key)))
@@ -97,7 +97,7 @@ def issue_certificates(folder: Path) -> Certificates:
     import trustme  # takes a tenth of a second, and components never issue
 
     authority = trustme.CA()
-    ca = _write(folder / "ca.pem", authority.cert_pem.bytes())
+    ca = write_private(folder / "ca.pem", authority.cert_pem.bytes())
     server = _issue(authority, folder, "server", ca)
     return Certificates(server=server, client=_issue(authority, folder, "client", ca))
 
@@ -107,12 +107,13 @@ def _issue(authority: "trustme.CA", folder: Path, party: str, ca: Path) -> Tls:
     chain = b"".join(blob.bytes() for blob in leaf.cert_chain_pems)
     return Tls(
         ca=ca,
-        cert=_write(folder / f"{party}.pem", chain),
-        key=_write(folder / f"{party}.key", leaf.private_key_pem.bytes()),
+        cert=write_private(folder / f"{party}.pem", chain),
+        key=write_private(folder / f"{party}.key", leaf.private_key_pem.bytes()),
     )
 
 
-def _write(path: Path, content: bytes) -> Path:
+def write_private(path: Path, content: bytes) -> Path:
+    """Write a new file of mode 0600, and give its path; raises FileExistsError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

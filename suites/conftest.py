@@ -1,4 +1,4 @@
-"""What the drills of Stages C and E share: the connectors as an MCP gateway, with fresh credentials and windows."""
+"""What the drills of Stages C and E and of G1 share: the connectors as an MCP gateway, with fresh credentials and windows."""
 
 import contextlib
 import math
@@ -11,7 +11,7 @@ import pytest
 from pytest_spiral.adapters.operator_mcp import OperatorMCPAdapter
 from pytest_spiral.errors import ExchangeError, NotOfferedError, SessionError
 from pytest_spiral.model.exchange import Code, Exchange, Request
-from pytest_spiral.model.session import CONTEXTS, EXPIRY, Identity
+from pytest_spiral.model.session import CONTEXTS, EXPIRY, Identity, Pulse
 from pytest_spiral.rules.session import handshake_request, parse_instant, stamp
 from pytest_spiral.run import clock
 
@@ -79,13 +79,7 @@ class Gateway:
 
     def heartbeat_payload(self, expiry: str) -> dict[str, Any]:
         """A heartbeat in a session that ends then."""
-        return {
-            "chakra": "heart",
-            "cycle_count": 0,
-            "context": CONTEXTS[0],
-            "credential_expiry": expiry,
-            "emitted_at": stamp(self.now()),
-        }
+        return Pulse("heart", 0, CONTEXTS[0]).payload(expiry, stamp(self.now()))
 
     def beats(self) -> list[dict[str, Any]]:
         """Every heartbeat that the gateway has counted."""

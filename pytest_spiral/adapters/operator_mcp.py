@@ -1,6 +1,6 @@
 """The operator's MCP adapter: it shakes hands with a gateway, keeps the session alive, and knows when it is over.
 
-Figures are the contract's (`contract.md`, MCP): 5 s for a try, 3 tries, 0.5 s between the first two, then twice as long.
+Figures are the contract's (`docs/mcp.md`, The adapter): 5 s for a try, 3 tries, 0.5 s between the first two, then twice as long.
 The way to the gateway, the clock and the pause between tries are handed in.
 """
 

@@ -7,7 +7,7 @@ from pytest_spiral.model.base import Value
 
 
 class Code(StrEnum):
-    """Our status codes: the few that both REST and gRPC can say (`contract.md` maps them)."""
+    """Our status codes: the few that both REST and gRPC can say (`docs/transports.md`, Codes, maps them)."""
 
     OK = "ok"
     INVALID_ARGUMENT = "invalid-argument"

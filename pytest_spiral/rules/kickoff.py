@@ -13,7 +13,7 @@ EXPECTED: Final[Mapping[str, frozenset[str]]] = {
     "operator_upload": frozenset({"health", "handshake", "heartbeat"}),
     "crown_handshake": frozenset({"health", "handshake", "heartbeat"}),
 }
-"""The operations of each service that both transports offer (`contract.md`, Calls)."""
+"""The operations of each service that both transports offer (`spiral_contract/operations.py`)."""
 
 _GOOD: Final = ("200", "OK")
 

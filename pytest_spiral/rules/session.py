@@ -39,7 +39,7 @@ class _Handshake(msgspec.Struct, frozen=True):
 
 
 def handshake_request(identity: Identity, contexts: Sequence[str], last_rotated: str = "") -> dict[str, Any]:
-    """The fields of a handshake's request, for these contexts over both transports. Source: `contract.md`, MCP."""
+    """The fields of a handshake's request, for these contexts over both transports. Source: `spiral_contract/connectors.proto`."""
     return {
         "identity": {
             "connector_id": identity.connector_id,

@@ -22,6 +22,12 @@ MOST_BYTES = 64 * 1024 * 1024
 LONGEST_S = 86_400.0
 """Seconds that the longest deadline has; a request that allows more gets this."""
 
+EXCHANGED_AFTER_S = (0.005, 0.02, 0.1)
+"""Seconds after which a certificate and a key that do not belong together are looked at again.
+
+They are two files: while they are exchanged, one of them is new before the other.
+"""
+
 _KEY = re.compile(r"[a-z0-9_.-]+")
 _TEXT = re.compile(r"[\x20-\x7e]*")
 # These belong to the protocol below: a caller who could set them could make two transports send different things.
@@ -35,7 +41,7 @@ class Transport(Protocol):
     """One way to reach one endpoint. May be used by several threads at once; close it, or use it in `with`."""
 
     name: str
-    """`rest`, `grpc` or `memory`."""
+    """`rest`, `grpc`, `memory`, `replay` or `fallback`."""
 
     address: str
     """Where it leads to, as the endpoint says it."""

@@ -58,7 +58,8 @@ def dial(
     with plain:
         if not secured:
             return Dialled(clock_ns() - began)
-        return _shake_hands(plain, kind, endpoint, peek_s, lambda: clock_ns() - began)
+        made = _Handshake(plain, _context(kind, endpoint), host)
+        return _shake_hands(made, endpoint, peek_s, lambda: clock_ns() - began)
 
 
 def _where(kind: str, endpoint: Endpoint) -> tuple[str, int, bool]:
@@ -70,9 +71,7 @@ def _where(kind: str, endpoint: Endpoint) -> tuple[str, int, bool]:
     return host.strip("[]"), int(port), bool(endpoint.ca or endpoint.cert)
 
 
-def _shake_hands(
-    plain: socket.socket, kind: str, endpoint: Endpoint, peek_s: float, spent: Callable[[], int]
-) -> Dialled:
+def _context(kind: str, endpoint: Endpoint) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=endpoint.ca or None)
         if endpoint.cert:
@@ -80,11 +79,15 @@ def _shake_hands(
     except (ssl.SSLError, OSError) as error:
         raise DialError("tls", f"the files for TLS of {endpoint.address} cannot be used ({error}).") from error
     context.set_alpn_protocols(["h2"] if kind == "grpc" else ["http/1.1"])
+    return context
+
+
+def _shake_hands(made: "_Handshake", endpoint: Endpoint, peek_s: float, spent: Callable[[], int]) -> Dialled:
     try:
-        tls = _handshake(plain, context, _where(kind, endpoint)[0])
+        made.shake()
         took = spent()
         if peek_s:
-            tls.listen(peek_s)
+            made.listen(peek_s)
     except ssl.SSLCertVerificationError as error:
         why = f"{endpoint.address} shows a certificate that is not trusted ({error.verify_message})"
         raise DialError(
@@ -103,8 +106,8 @@ def _shake_hands(
             f"{endpoint.address} hung up during the TLS handshake. Remedy: check that it speaks TLS there, and which client "
             "certificates it wants.",
         ) from error
-    certificate = tls.tls.getpeercert(binary_form=True) or b""
-    return Dialled(took, tls.tls.version() or "", f"sha256:{hashlib.sha256(certificate).hexdigest()}")
+    certificate = made.tls.getpeercert(binary_form=True) or b""
+    return Dialled(took, made.tls.version() or "", f"sha256:{hashlib.sha256(certificate).hexdigest()}")
 
 
 class _Handshake:
@@ -144,9 +147,3 @@ class _Handshake:
         if not data:
             raise ConnectionResetError("it hung up")
         self._incoming.write(data)
-
-
-def _handshake(plain: socket.socket, context: ssl.SSLContext, host: str) -> _Handshake:
-    made = _Handshake(plain, context, host)
-    made.shake()
-    return made

@@ -14,7 +14,7 @@ from pytest_spiral.transports.base import REQUEST_ID, AnsweredError, Transport, 
 from pytest_spiral.transports.repeat import IDEMPOTENCY_KEY, KEYED, repeatable
 
 MARK: Final = ("abzu-fallback", "rest")
-"""Metadata of the REST call, and of the reply that it gave (`contract.md`, Calls)."""
+"""Metadata of the REST call, and of the reply that it gave (`docs/transports.md`, Fallback)."""
 
 FAILURES: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.CANCELLED})
 """How gRPC fails as a way to travel; a stream that is reset ends as one of these. Every other code is an answer."""

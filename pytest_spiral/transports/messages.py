@@ -39,7 +39,8 @@ def encode(payload: Mapping[str, Any], kind: type[Message]) -> bytes:
     """The payload as a message on the wire; raises ExchangeError, INVALID_ARGUMENT, where it is no such message."""
     try:
         return json_format.ParseDict(dict(payload), kind()).SerializeToString()
-    except (json_format.Error, TypeError, ValueError, RecursionError) as error:
+    # A SystemError is how protobuf's C code answers to the name of a field without UTF-8.
+    except (json_format.Error, TypeError, ValueError, RecursionError, SystemError) as error:
         raise ExchangeError(Code.INVALID_ARGUMENT, f"the payload is no {_name(kind)}: {error}.") from error
 
 

@@ -17,6 +17,11 @@ from pytest_spiral.transports.base import LONGEST_S
 T = TypeVar("T")
 
 
+def pause(seconds: float) -> None:
+    """Wait, and leave the other threads to their work."""
+    threading.Event().wait(seconds)
+
+
 class Job(Generic[T]):
     """One call on its way through a worker, and the news of it for the thread that waits."""
 

@@ -6,17 +6,15 @@ from typing import Any
 import msgspec
 
 from pytest_spiral.errors import ExchangeError
-from pytest_spiral.model.exchange import Code, Request
+from pytest_spiral.model.exchange import Code
 
 
-def json_bytes(request: Request) -> bytes:
-    """The request's payload as UTF-8; raises ExchangeError, INVALID_ARGUMENT, where it is no JSON."""
+def json_bytes(value: Any, what: str) -> bytes:
+    """The value as UTF-8, `what` being what a message calls it; raises ExchangeError, INVALID_ARGUMENT, where it is no JSON."""
     try:
-        return json.dumps(request.payload, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ExchangeError(
-            Code.INVALID_ARGUMENT, f"the payload of {request.operation} is no JSON: {error}."
-        ) from error
+        return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:  # a lone surrogate is a ValueError: it has no UTF-8
+        raise ExchangeError(Code.INVALID_ARGUMENT, f"{what} is no JSON: {error}.") from error
 
 
 def json_object(content: bytes) -> dict[str, Any] | None:

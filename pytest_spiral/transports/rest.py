@@ -6,7 +6,7 @@ import threading
 from http.client import HTTPException, IncompleteRead
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
@@ -195,11 +195,18 @@ def _operation(request: Request) -> Operation:
 def _body(request: Request, operation: Operation) -> tuple[str, dict[str, Any]]:
     """The content type, and what `requests` is to send."""
     if operation.rest_method == "GET":
-        return _JSON, {"params": {key: _parameter(key, value) for key, value in request.payload.items()}}
+        return _JSON, {"params": _query(request.payload)}
     if operation.form == "multipart":
         form, content_type = Upload.of(request.payload).form()
         return content_type, {"data": form}
-    return _JSON, {"data": json_bytes(request)}
+    return _JSON, {"data": json_bytes(request.payload, f"the payload of {request.operation}")}
+
+
+def _query(payload: dict[str, Any]) -> str:
+    try:
+        return urlencode({key: _parameter(key, value) for key, value in payload.items()})
+    except UnicodeEncodeError as error:
+        raise ExchangeError(Code.INVALID_ARGUMENT, f"a text of the query is no UTF-8: {error}.") from error
 
 
 def _parameter(key: str, value: Any) -> str:

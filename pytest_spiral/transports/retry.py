@@ -1,8 +1,7 @@
 """Calling again where nobody answered, by tenacity; only what may be made twice. Every try is an exchange of its own."""
 
-import threading
+import contextlib
 from collections.abc import Callable
-from typing import TypeVar
 
 import tenacity
 from msgspec.structs import replace
@@ -10,19 +9,19 @@ from msgspec.structs import replace
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Exchange, Reply, Request
 from pytest_spiral.transports.base import REQUEST_ID, AnsweredError, request_id
+from pytest_spiral.transports.patience import pause
 from pytest_spiral.transports.repeat import repeatable
 from pytest_spiral.transports.wrap import Recording, Wrapper
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 _LEAST_S = 0.001
-T = TypeVar("T")
 
 
 class Retrying(Wrapper):
     """Tries a call `retries` times more where no answer came and it is repeatable; each try has a request id of its own.
 
-    A pause of 0.1 s doubles up to 2 s, and nothing is tried again after the request's deadline. What the other side
+    A pause of 0.1 s doubles up to 2 s, and no try begins after the request's deadline. What the other side
     answered stands, whatever it is; so does every call that might be done twice.
     """
 
@@ -39,26 +38,18 @@ class Retrying(Wrapper):
     def traced(self, request: Request) -> Exchange:
         """The last try as it is recorded; the ones before it are in the trace too."""
         tried: list[Exchange] = []
+        with contextlib.suppress(ExchangeError):  # it stands in the exchange
+            self._tried(request, lambda again: self._recording.record(again, tried))
+        return tried[-1]
 
-        def one(again: Request) -> Exchange:
-            tried.append(self._recording.traced(again))
-            if _unanswered(tried[-1]):
-                raise ExchangeError(Code.UNAVAILABLE, tried[-1].error)
-            return tried[-1]
-
-        try:
-            return self._tried(request, one)
-        except ExchangeError:
-            return tried[-1]
-
-    def _tried(self, request: Request, call: Callable[[Request], T]) -> T:
+    def _tried(self, request: Request, call: Callable[[Request], Reply]) -> Reply:
         own, began = request_id(request), self._clock_ns()
         tries = 1 + (self._retries if repeatable(request) else 0)
         for attempt in tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(tries) | tenacity.stop_after_delay(request.deadline_s),
+            stop=tenacity.stop_after_attempt(tries) | tenacity.stop_before_delay(request.deadline_s),
             wait=tenacity.wait_exponential(multiplier=_FIRST_PAUSE_S, max=_LONGEST_PAUSE_S),
             retry=tenacity.retry_if_exception(_nobody_answered),
-            sleep=_pause,
+            sleep=pause,
             reraise=True,
         ):
             with attempt:
@@ -73,14 +64,6 @@ def _own(request: Request, own: str, left: float) -> Request:
     return replace(request, metadata={**others, REQUEST_ID: own}, deadline_s=left)
 
 
-def _pause(seconds: float) -> None:
-    threading.Event().wait(seconds)
-
-
 def _nobody_answered(error: BaseException) -> bool:
     unavailable = isinstance(error, ExchangeError) and error.code == Code.UNAVAILABLE
     return unavailable and not isinstance(error, AnsweredError)
-
-
-def _unanswered(exchange: Exchange) -> bool:
-    return exchange.reply is None and exchange.error.startswith(f"{Code.UNAVAILABLE}:")

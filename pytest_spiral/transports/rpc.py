@@ -13,6 +13,7 @@ from pytest_spiral.errors import ExchangeError, UseError
 from pytest_spiral.model.exchange import Code, Reply, Request
 from pytest_spiral.rules.statuses import code_of_grpc
 from pytest_spiral.transports.base import (
+    EXCHANGED_AFTER_S,
     LONGEST_S,
     MOST_BYTES,
     AnsweredError,
@@ -22,6 +23,7 @@ from pytest_spiral.transports.base import (
     prepared,
 )
 from pytest_spiral.transports.messages import decode, encode, message_class
+from pytest_spiral.transports.patience import pause
 from pytest_spiral.transports.plain_json import json_bytes, json_object
 from pytest_spiral.transports.uploads import Upload
 from spiral_contract.operations import OPERATIONS, Operation
@@ -56,7 +58,6 @@ class GrpcTransport(Transport):
             raise UseError(f"{endpoint.address!r} is no address of a gRPC endpoint, such as 127.0.0.1:8444.")
         self._json = endpoint.codec == "json"
         self._channels = _Channels(endpoint)
-        self._closed = False
 
     def exchange(self, request: Request) -> Reply:
         """Send the request and wait for its reply; raises ExchangeError and nothing else."""
@@ -68,14 +69,14 @@ class GrpcTransport(Transport):
         except grpc.RpcError as error:
             raise self._failed(sent, error) from error
         except ValueError as error:  # how grpc says that the channel is closed, or that it cannot take the call
-            code = Code.CANCELLED if self._closed else Code.INVALID_ARGUMENT
-            said = "was closed before this call" if self._closed else f"cannot be called like this: {error}"
+            closed = self._channels.closed
+            code = Code.CANCELLED if closed else Code.INVALID_ARGUMENT
+            said = "was closed before this call" if closed else f"cannot be called like this: {error}"
             raise ExchangeError(code, f"gRPC at {self.address} {said}.") from error
         return self._read(operation, answer, _metadata(call))
 
     def close(self) -> None:
         """Close the channel; calls that are under way end as CANCELLED."""
-        self._closed = True
         self._channels.close()
 
     def _send(self, operation: Operation, wire: list[bytes], request: Request) -> tuple[bytes, grpc.Call]:
@@ -91,7 +92,7 @@ class GrpcTransport(Transport):
     def _wire(self, request: Request, operation: Operation) -> list[bytes]:
         """The messages to send: one, unless the operation is streamed."""
         if operation.loose and self._json:
-            return [json_bytes(request)]
+            return [json_bytes(request.payload, f"the payload of {request.operation}")]
         kind = message_class(operation.request)
         payloads = Upload.of(request.payload).messages() if operation.streamed else (request.payload,)
         return [encode(payload, kind) for payload in payloads]
@@ -148,6 +149,11 @@ def _metadata(call: grpc.Call) -> dict[str, str]:
     return {key: ", ".join(values) for key, values in found.items()}
 
 
+_Marks = tuple[tuple[int, int], ...]
+_Pems = tuple[bytes | None, bytes | None, bytes | None]
+"""What is in the files of the authority, the certificate and the key; None where the endpoint has none."""
+
+
 class _Channels:
     """The channels to an endpoint: one, and another each time that its PEM files have changed."""
 
@@ -155,44 +161,61 @@ class _Channels:
         self._endpoint = endpoint
         self._files = tuple(Path(path) for path in (endpoint.ca, endpoint.cert, endpoint.key) if path)
         self._lock = threading.Lock()
-        self._marks: tuple[tuple[int, int], ...] = ()
-        self._marks = self._look()
-        self._open = [_channel(endpoint)]
+        self._marks: _Marks = ()
+        self._marks, pems = self._settled() or (self._look(), _pems(endpoint))
+        self._open = [_channel(endpoint.address, pems)]
+        self.closed = False
 
     def current(self) -> grpc.Channel:
-        """The channel of the files as they are now."""
+        """The channel of the files as they are now; after `close` one that is closed."""
         with self._lock:
-            marks = self._look()
-            if marks != self._marks and self._is_whole():
-                self._marks = marks
+            if not self.closed and self._look() != self._marks and (found := self._read()):
+                self._marks, pems = found
                 # The one before stays open for the calls that other threads have on it.
-                self._open.append(_channel(self._endpoint))
+                self._open.append(_channel(self._endpoint.address, pems))
             return self._open[-1]
 
     def close(self) -> None:
-        """Close them all."""
+        """Close them all, and open no other."""
+        with self._lock:
+            self.closed = True
         for channel in self._open:
             channel.close()
 
-    def _look(self) -> tuple[tuple[int, int], ...]:
+    def _settled(self) -> tuple[_Marks, _Pems] | None:
+        """The files, if they settle in a moment; None for what is no pair, and is its owner's matter."""
+        for seconds in EXCHANGED_AFTER_S:
+            if found := self._read():
+                return found
+            pause(seconds)
+        return self._read()
+
+    def _read(self) -> tuple[_Marks, _Pems] | None:
+        """The files, where certificate and key belong together and nothing was exchanged while they were read."""
+        marks = self._look()
+        try:
+            if self._endpoint.cert:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(self._endpoint.cert, self._endpoint.key)
+            pems = _pems(self._endpoint)
+        except OSError:  # ssl.SSLError is one
+            return None
+        return (marks, pems) if marks == self._look() else None
+
+    def _look(self) -> _Marks:
         try:
             return tuple((found.st_ino, found.st_mtime_ns) for found in (path.stat() for path in self._files))
         except OSError:  # they are being exchanged, or the target is gone: its address will tell
             return self._marks
 
-    def _is_whole(self) -> bool:
-        """Whether certificate and key belong together: in an exchange there is a moment when they do not."""
-        try:
-            if self._endpoint.cert:
-                ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(self._endpoint.cert, self._endpoint.key)
-        except OSError:  # ssl.SSLError is one
-            return False
-        return True
 
-
-def _channel(endpoint: Endpoint) -> grpc.Channel:
-    if not endpoint.ca and not endpoint.cert:
-        return grpc.insecure_channel(endpoint.address, _OPTIONS)
+def _pems(endpoint: Endpoint) -> _Pems:
     ca, cert, key = (Path(path).read_bytes() if path else None for path in (endpoint.ca, endpoint.cert, endpoint.key))
+    return ca, cert, key
+
+
+def _channel(address: str, pems: _Pems) -> grpc.Channel:
+    ca, cert, key = pems
+    if ca is None and cert is None:  # an empty file is no reason to speak in the open
+        return grpc.insecure_channel(address, _OPTIONS)
     credentials = grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=cert)
-    return grpc.secure_channel(endpoint.address, credentials, _OPTIONS)
+    return grpc.secure_channel(address, credentials, _OPTIONS)

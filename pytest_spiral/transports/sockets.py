@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from pytest_spiral.transports.base import EXCHANGED_AFTER_S
+from pytest_spiral.transports.patience import pause
 
 _CLOSED = -1  # the descriptor of a closed socket
 
@@ -83,7 +87,18 @@ class _Plain(HTTPConnection):
 
 
 class _Secure(_Plain, HTTPSConnection):
-    pass
+    def connect(self) -> None:
+        for seconds in EXCHANGED_AFTER_S:
+            try:
+                super().connect()
+            except ssl.SSLError as error:
+                if error.reason != "KEY_VALUES_MISMATCH":
+                    raise
+                self.close()
+                pause(seconds)
+            else:
+                return
+        super().connect()
 
 
 class _PlainPool(HTTPConnectionPool):

@@ -6,7 +6,6 @@ left out is not sent, and a metadata text is sent as it stands: a server must be
 
 import base64
 import binascii
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from urllib3.filepost import encode_multipart_formdata
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.exchange import Code
+from pytest_spiral.transports.plain_json import json_bytes
 
 _CHUNK = 65_536
 _BINARY = "application/octet-stream"
@@ -49,14 +49,17 @@ class Upload(Value, frozen=True):
         """Read a payload; raises ExchangeError, INVALID_ARGUMENT, where it is none."""
         try:
             return msgspec.convert(dict(payload), cls)
-        except msgspec.ValidationError as error:
+        except (msgspec.ValidationError, UnicodeEncodeError) as error:  # the second for a name without UTF-8
             raise ExchangeError(Code.INVALID_ARGUMENT, f"the payload is no upload: {error}.") from error
 
     def form(self) -> tuple[bytes, str]:
-        """The multipart/form-data and its content type."""
+        """The multipart/form-data and its content type; raises ExchangeError, INVALID_ARGUMENT, where it has no form."""
         fields: list[tuple[str, Any]] = list(self._fields().items())
         fields += [("files", (one.name, one.data(), _BINARY)) for one in self.files]
-        return encode_multipart_formdata(fields)
+        try:
+            return encode_multipart_formdata(fields)
+        except UnicodeEncodeError as error:
+            raise ExchangeError(Code.INVALID_ARGUMENT, f"a text of the upload is no UTF-8: {error}.") from error
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """The messages of the stream as JSON values, bytes in base64."""
@@ -74,7 +77,4 @@ class Upload(Value, frozen=True):
     def _metadata(self) -> str | None:
         if self.metadata is None or isinstance(self.metadata, str):
             return self.metadata
-        try:
-            return json.dumps(self.metadata, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        except (TypeError, ValueError, RecursionError) as error:
-            raise ExchangeError(Code.INVALID_ARGUMENT, f"the metadata of the upload is no JSON: {error}.") from error
+        return json_bytes(self.metadata, "the metadata of the upload").decode()

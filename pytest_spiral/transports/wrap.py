@@ -56,10 +56,10 @@ class Recording(Wrapper):
 
     def exchange(self, request: Request) -> Reply:
         """The inner transport's exchange, recorded."""
-        return self._record(request, [])
+        return self.record(request, [])
 
-    def _record(self, request: Request, taken: list[Exchange]) -> Reply:
-        """Make the call; the exchange goes into `taken`, then to the sink."""
+    def record(self, request: Request, taken: list[Exchange]) -> Reply:
+        """The inner transport's exchange, recorded at the end of `taken` and then in the sink."""
         own = request_id(request)
         others = {key: value for key, value in request.metadata.items() if key.lower() != REQUEST_ID}
         sent = replace(request, metadata={**others, REQUEST_ID: own})
@@ -68,22 +68,22 @@ class Recording(Wrapper):
             reply = self._inner.exchange(sent)
         except ExchangeError as error:
             taken.append(self._taken(sent, sent_ns, _answer(error), f"{error.code}: {error}"))
-            error.exchange = error.exchange or taken[0]
-            self._sink(taken[0])
+            error.exchange = error.exchange or taken[-1]
+            self._sink(taken[-1])
             raise
         except BaseException as error:
             self._sink(self._taken(sent, sent_ns, None, f"interrupted: {type(error).__name__}"))
             raise
         taken.append(self._taken(sent, sent_ns, reply, ""))
-        self._sink(taken[0])
+        self._sink(taken[-1])
         return reply
 
     def traced(self, request: Request) -> Exchange:
         """Send a request and give the exchange as it is recorded; a call that fails is an exchange too, and no error."""
         taken: list[Exchange] = []
         with contextlib.suppress(ExchangeError):  # it stands in the exchange
-            self._record(request, taken)
-        return taken[0]
+            self.record(request, taken)
+        return taken[-1]
 
     def _taken(self, request: Request, sent_ns: int, reply: Reply | None, error: str) -> Exchange:
         done_ns = self._clock_ns()

@@ -35,6 +35,10 @@ class VirtualClock:
         self._now += timedelta(seconds=seconds)
         return self._now
 
+    def told(self) -> dict[str, str]:
+        """The current instant as JSON values, and what kind of clock says so."""
+        return {"now": stamp(self._now), "kind": "virtual"}
+
 
 def seeded_start(seed: int) -> datetime:
     """The instant at which a run's clock starts: some second of 2026, the same for the same seed."""

@@ -12,7 +12,7 @@ from spiral_sandbox.tls import fingerprint
 
 
 class Conduct:
-    """Sound conduct; a fault plan overrides one of these and leaves the others as they are."""
+    """Sound conduct; a fault plan is a class that overrides some of these and leaves the others as they are."""
 
     def refusal(self, service: str) -> Refusal | None:
         """Why a service answers no call at this moment; None when it does."""
@@ -63,68 +63,28 @@ class Conduct:
         return tls.retire()
 
 
-class _Plan(Conduct):
-    """A fault plan over a conduct: all that it does not override is that conduct's."""
-
-    def __init__(self, inner: Conduct) -> None:
-        self._inner = inner
-
-    def refusal(self, service: str) -> Refusal | None:
-        return self._inner.refusal(service)
-
-    def admission(self, found: Admission, current: Credential) -> Admission:
-        return self._inner.admission(found, current)
-
-    def rotate(self, register: Register, held: Issued, now: datetime, overlap: timedelta) -> Rotated:
-        return self._inner.rotate(register, held, now, overlap)
-
-    def opening(self, now: datetime, newest: Window | None) -> datetime:
-        return self._inner.opening(now, newest)
-
-    def is_identity(self, claimed: str, own: str) -> bool:
-        return self._inner.is_identity(claimed, own)
-
-    def is_context(self, offered: str, promoted: str) -> bool:
-        return self._inner.is_context(offered, promoted)
-
-    def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
-        return self._inner.handshake(service, transport, reply)
-
-    def ends_sessions(self) -> bool:
-        return self._inner.ends_sessions()
-
-    def hears_heartbeat(self) -> bool:
-        return self._inner.hears_heartbeat()
-
-    def times_heartbeats(self) -> bool:
-        return self._inner.times_heartbeats()
-
-    def retire(self, tls: HotTls) -> dict[str, Any]:
-        return self._inner.retire(tls)
-
-
-class _RotationWithoutChange(_Plan):
+class _RotationWithoutChange(Conduct):
     def rotate(self, register: Register, held: Issued, now: datetime, overlap: timedelta) -> Rotated:
         del register, now, overlap
         return Rotated(held.credential, held)
 
 
-class _OperatorApiUnavailable(_Plan):
+class _OperatorApiUnavailable(Conduct):
     def refusal(self, service: str) -> Refusal | None:
         if service == "operator_api":
             return Refusal(Code.UNAVAILABLE, "unavailable", "operator_api is out of service")
         return super().refusal(service)
 
 
-class _AcceptsAnything(_Plan):
+class _AcceptsAnything(Conduct):
     def admission(self, found: Admission, current: Credential) -> Admission:
         del found
         return current
 
 
-class _DropsInRotation(_Plan):
-    def __init__(self, inner: Conduct) -> None:
-        super().__init__(inner)
+class _DropsInRotation(Conduct):
+    def __init__(self) -> None:
+        super().__init__()
         self._caught: set[str] = set()
 
     def rotate(self, register: Register, held: Issued, now: datetime, overlap: timedelta) -> Rotated:
@@ -138,44 +98,44 @@ class _DropsInRotation(_Plan):
         return super().refusal(service)
 
 
-class _OverlappingWindows(_Plan):
+class _OverlappingWindows(Conduct):
     def opening(self, now: datetime, newest: Window | None) -> datetime:
         if newest is None or newest.closed_at is None:
             return super().opening(now, newest)
         return newest.closed_at - timedelta(hours=1)
 
 
-class _NoExpiry(_Plan):
+class _NoExpiry(Conduct):
     def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
         said = super().handshake(service, transport, reply)
         return {**said, "session": {**said["session"], "credential_expiry": ""}}
 
 
-class _ExpiredAccepted(_Plan):
+class _ExpiredAccepted(Conduct):
     def ends_sessions(self) -> bool:
         return False
 
 
-class _AnyIdentity(_Plan):
+class _AnyIdentity(Conduct):
     def is_identity(self, claimed: str, own: str) -> bool:
         del claimed, own
         return True
 
 
-class _ContextRefused(_Plan):
+class _ContextRefused(Conduct):
     def is_context(self, offered: str, promoted: str) -> bool:
         return super().is_context(offered, promoted) and offered != "stage-c-prep"
 
 
-class _AnyContext(_Plan):
+class _AnyContext(Conduct):
     def is_context(self, offered: str, promoted: str) -> bool:
         del offered, promoted
         return True
 
 
-class _HeartbeatMissed(_Plan):
-    def __init__(self, inner: Conduct) -> None:
-        super().__init__(inner)
+class _HeartbeatMissed(Conduct):
+    def __init__(self) -> None:
+        super().__init__()
         self._accepted = 0
 
     def hears_heartbeat(self) -> bool:
@@ -183,14 +143,14 @@ class _HeartbeatMissed(_Plan):
         return self._accepted % 3 != 0 and super().hears_heartbeat()
 
 
-class _LatencyMissing(_Plan):
+class _LatencyMissing(Conduct):
     def times_heartbeats(self) -> bool:
         return False
 
 
-class _CopiedHandshake(_Plan):
-    def __init__(self, inner: Conduct) -> None:
-        super().__init__(inner)
+class _CopiedHandshake(Conduct):
+    def __init__(self) -> None:
+        super().__init__()
         self._rest: dict[str, dict[str, Any]] = {}
 
     def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +160,7 @@ class _CopiedHandshake(_Plan):
         return self._rest.get(service, said)
 
 
-class _ExpiryAsRotation(_Plan):
+class _ExpiryAsRotation(Conduct):
     def handshake(self, service: str, transport: str, reply: dict[str, Any]) -> dict[str, Any]:
         said = super().handshake(service, transport, reply)
         if transport != "grpc":
@@ -208,12 +168,12 @@ class _ExpiryAsRotation(_Plan):
         return {**said, "rotation": {**said["rotation"], "last_rotated": said["session"]["credential_expiry"]}}
 
 
-class _KeepsOldCertificates(_Plan):
+class _KeepsOldCertificates(Conduct):
     def retire(self, tls: HotTls) -> dict[str, Any]:
         return {"authority": fingerprint(tls.files.ca.read_bytes()), "oldest_connection_s": OLDEST_S}
 
 
-_PLANS: dict[str, type[_Plan]] = {
+_PLANS: dict[str, type[Conduct]] = {
     "connectors.rotation-without-change": _RotationWithoutChange,
     "connectors.operator-api-503": _OperatorApiUnavailable,
     "connectors.accepts-anything": _AcceptsAnything,
@@ -234,9 +194,11 @@ _PLANS: dict[str, type[_Plan]] = {
 
 def conduct_under(faults: Iterable[str]) -> Conduct:
     """The conduct under these fault plans, all at once; raises `ValueError` for a plan that is not known."""
-    conduct = Conduct()
-    for name in sorted(faults):
+    plans = []
+    for name in sorted(set(faults), reverse=True):
         if name not in _PLANS:
             raise ValueError(f"no fault plan {name!r} for the connectors; known: {', '.join(_PLANS)}")
-        conduct = _PLANS[name](conduct)
+        plans.append(_PLANS[name])
+    # One class of them all: `super()` in a plan is the plan after it, and in the last one the sound conduct.
+    conduct: Conduct = type("Faulty", (*plans, Conduct), {})()
     return conduct

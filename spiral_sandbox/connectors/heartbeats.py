@@ -13,6 +13,7 @@ from typing import Any
 from prometheus_client import Counter, Gauge
 
 from spiral_sandbox.connectors.clock import stamp
+from spiral_sandbox.connectors.paging import page
 from spiral_sandbox.metrics import Metrics
 
 KEPT = 10_000
@@ -90,9 +91,8 @@ class Heartbeats:
 
     def report(self, after: int, limit: int) -> dict[str, Any]:
         """How many there were, and up to `limit` entries numbered above `after`; the oldest may be forgotten."""
-        forgotten = self._total - len(self._kept)
-        numbered = [beat.record(number) for number, beat in enumerate(self._kept, start=forgotten + 1)]
-        return {"total": self._total, "beats": [one for one in numbered if one["number"] > after][:limit]}
+        beats = [beat.record(number) for number, beat in page(self._kept, self._total, after, limit)]
+        return {"total": self._total, "beats": beats}
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format, version 0.0.4."""

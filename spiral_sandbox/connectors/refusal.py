@@ -1,6 +1,7 @@
 """Status codes that REST and gRPC share, and a call that is refused with one of them."""
 
 from enum import Enum
+from typing import Any
 
 
 class Code(Enum):
@@ -26,6 +27,10 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a mistake
         self.code = code
         self.reason = reason
         self.detail = detail
+
+    def body(self) -> dict[str, Any]:
+        """What is said over HTTP, as JSON values."""
+        return {"code": self.code.name, "reason": self.reason, "detail": self.detail}
 
 
 def unreadable(detail: str) -> Refusal:

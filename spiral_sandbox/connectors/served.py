@@ -2,9 +2,9 @@
 
 from collections import Counter, deque
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
+from spiral_sandbox.connectors.paging import page
 from spiral_sandbox.connectors.refusal import Code
 
 KEPT = 100_000
@@ -54,11 +54,8 @@ class ServedLog:
         `forgotten` tells how many of the oldest entries are no longer kept: above 0, the list proves nothing.
         """
         total = self._counts.total()
-        forgotten = total - len(self._entries)
-        first = max(after - forgotten, 0)
-        chosen = islice(self._entries, first, first + limit)
-        requests = [entry.record(n) for n, entry in enumerate(chosen, start=forgotten + first + 1)]
-        return {"total": total, "forgotten": forgotten, "counts": self._rows(), "requests": requests}
+        requests = [entry.record(number) for number, entry in page(self._entries, total, after, limit)]
+        return {"total": total, "forgotten": total - len(self._entries), "counts": self._rows(), "requests": requests}
 
     def _rows(self) -> list[dict[str, Any]]:
         return [

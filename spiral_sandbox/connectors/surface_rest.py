@@ -77,7 +77,7 @@ async def _read(request: Request) -> tuple[bytes, int]:
 
 
 def _refused(refusal: Refusal, unhealthy: Connector | None, headers: dict[str, str]) -> Response:
-    body: dict[str, Any] = {"code": refusal.code.name, "reason": refusal.reason, "detail": refusal.detail}
+    body = refusal.body()
     if unhealthy is not None and refusal.code is Code.UNAVAILABLE:
         body |= {"status": "unhealthy", "component": unhealthy.name, "version": VERSION}
     if refusal.code is Code.UNAUTHENTICATED:

@@ -5,9 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-KEPT = 100_000
-"""How many entries a page has at most."""
-
 
 class CommandLog:
     """One JSON line for each command, handover and upload that was carried out, numbered from 1.

@@ -1,28 +1,21 @@
 """What the operator of the rig does to the operator surface: credentials, agents, the ways in which gRPC fails."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from inspect import isawaitable
 from typing import Annotated, Any, Protocol
 
-import msgspec
 from msgspec import Meta, Struct
 
+from spiral_sandbox.connectors.asked import Nothing, Operations, Page, Seconds, carry_out, clock_operations
 from spiral_sandbox.connectors.clock import stamp
 from spiral_sandbox.connectors.credentials import Issued
-from spiral_sandbox.errors import UnknownOperationError
 from spiral_sandbox.hot_tls import HotTls, secured
-from spiral_sandbox.operator.commands import KEPT
 from spiral_sandbox.operator.conduct import WAYS
 from spiral_sandbox.operator.core import Operator, Parts
 from spiral_sandbox.operator.gateway import Address
 
-_Seconds = Annotated[int, Meta(ge=0)]
 _LONGEST_S = 60.0
-
-
-class _Nothing(Struct, forbid_unknown_fields=True):
-    pass
 
 
 class _Whose(Struct, forbid_unknown_fields=True):
@@ -31,11 +24,7 @@ class _Whose(Struct, forbid_unknown_fields=True):
 
 class _Issue(Struct, forbid_unknown_fields=True):
     operator: str
-    lifetime_s: _Seconds = 48 * 3600
-
-
-class _Advance(Struct, forbid_unknown_fields=True):
-    seconds: _Seconds
+    lifetime_s: Seconds = 48 * 3600
 
 
 class _Which(Struct, forbid_unknown_fields=True):
@@ -44,11 +33,6 @@ class _Which(Struct, forbid_unknown_fields=True):
 
 class _Way(Struct, forbid_unknown_fields=True):
     way: str
-
-
-class _Page(Struct, forbid_unknown_fields=True):
-    after: _Seconds = 0
-    limit: Annotated[int, Meta(ge=0, le=KEPT)] = KEPT
 
 
 class _Configure(Struct, forbid_unknown_fields=True):
@@ -68,9 +52,6 @@ class Switch(Protocol):
         ...
 
 
-_Operate = Callable[[Any], Any | Awaitable[Any]]
-
-
 class Control:
     """The control channel's operations over the surface's parts."""
 
@@ -80,28 +61,26 @@ class Control:
         self._operator = operator
         self._with = parts
         self._held = held
-        self._switch = switch
-        self._operations: dict[str, tuple[type[Struct], _Operate]] = {
+        self._operations: Operations = {
             "credential": (_Whose, lambda a: self._shown(self._holder(a.operator))),
             "issue": (_Issue, lambda a: self._shown(self._issued(a.operator, timedelta(seconds=a.lifetime_s)))),
-            "clock.now": (_Nothing, lambda _: self._time()),
-            "clock.advance": (_Advance, self._advance),
-            "commands": (_Page, lambda a: parts.commands.report(a.after, a.limit)),
-            "served": (_Page, lambda a: parts.served.report(a.after, a.limit)),
-            "uploads": (_Nothing, lambda _: parts.uploads.report()),
-            "agents": (_Nothing, lambda _: [agent.state() for agent in parts.agents.values()]),
+            **clock_operations(parts.clock),
+            "commands": (Page, lambda a: parts.commands.report(a.after, a.limit)),
+            "served": (Page, lambda a: parts.served.report(a.after, a.limit)),
+            "uploads": (Nothing, lambda _: parts.uploads.report()),
+            "agents": (Nothing, lambda _: [agent.state() for agent in parts.agents.values()]),
             "agent.hold": (_Which, self._hold),
             "agent.release": (_Which, lambda a: parts.agents[a.agent].release()),
             "gateway.connect": (Address, parts.gateway.connect),
-            "gateway.disconnect": (_Nothing, lambda _: parts.gateway.connect(None)),
+            "gateway.disconnect": (Nothing, lambda _: parts.gateway.connect(None)),
             "grpc.fail": (_Way, lambda a: self._fail(a.way)),
-            "grpc.heal": (_Nothing, lambda _: self._fail("")),
-            "grpc.stop": (_Nothing, lambda _: switch.stop_grpc()),
-            "grpc.start": (_Nothing, lambda _: switch.start_grpc()),
-            "tls.rotate": (_Nothing, lambda _: secured(tls).rotate()),
-            "tls.retire": (_Nothing, lambda _: secured(tls).retire()),
+            "grpc.heal": (Nothing, lambda _: self._fail("")),
+            "grpc.stop": (Nothing, lambda _: switch.stop_grpc()),
+            "grpc.start": (Nothing, lambda _: switch.start_grpc()),
+            "tls.rotate": (Nothing, lambda _: secured(tls).rotate()),
+            "tls.retire": (Nothing, lambda _: secured(tls).retire()),
             "configure": (_Configure, self._configure),
-            "telemetry": (_Nothing, lambda _: parts.telemetry.flush()),
+            "telemetry": (Nothing, lambda _: parts.telemetry.flush()),
         }
 
     async def handle(self, op: str, arguments: Mapping[str, Any]) -> Any:
@@ -109,18 +88,8 @@ class Control:
 
         Raises `UnknownOperationError`, and `ValueError` or `RuntimeError` for what cannot be done.
         """
-        if op not in self._operations:
-            raise UnknownOperationError(f"no operation {op!r}; there are {', '.join(self._operations)}")
-        kind, operate = self._operations[op]
-        asked = msgspec.convert(dict(arguments), type=kind)
-        self._check(getattr(asked, "operator", None), self._held, "operator")
-        self._check(getattr(asked, "agent", None), self._with.agents, "agent")
-        done = operate(asked)
+        done = carry_out(self._operations, op, arguments, {"operator": self._held, "agent": self._with.agents})
         return await done if isawaitable(done) else done
-
-    def _check(self, name: str | None, known: Mapping[str, object], what: str) -> None:
-        if name is not None and name not in known:
-            raise ValueError(f"no {what} {name!r}; there are {', '.join(known)}")
 
     def _holder(self, operator: str) -> Issued:
         """The operator's credential; a new one where it has ended."""
@@ -138,13 +107,6 @@ class Control:
             "token": issued.token,
             "expires_at": stamp(issued.credential.expires_at),
         }
-
-    def _time(self) -> dict[str, Any]:
-        return {"now": stamp(self._with.clock.now()), "kind": "virtual"}
-
-    def _advance(self, arguments: _Advance) -> dict[str, Any]:
-        self._with.clock.advance(arguments.seconds)
-        return self._time()
 
     async def _hold(self, arguments: _Which) -> None:
         await self._with.agents[arguments.agent].hold()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from spiral_sandbox.connectors.refusal import Refusal, unreadable
+from spiral_sandbox.connectors.refusal import unreadable
 from spiral_sandbox.operator.call import FileStart, Header, Part, too_large
 from spiral_sandbox.operator.messages import MOST_METADATA
 
@@ -122,7 +122,7 @@ class _Form:
             return
         self._fields[self._field] += data[start:end]
         if len(self._fields[self._field]) > MOST_METADATA:
-            raise _field_too_large()
+            raise too_large(MOST_METADATA)
 
     def _end(self) -> None:
         self._ended = True
@@ -130,10 +130,6 @@ class _Form:
     def _header(self) -> Header:
         operator, metadata = (_text(bytes(self._fields.get(name, b""))) for name in _FIELDS)
         return Header(operator, metadata)
-
-
-def _field_too_large() -> Refusal:
-    return too_large(MOST_METADATA)
 
 
 def _text(data: bytes) -> str:

@@ -112,14 +112,13 @@ async def _discard(body: AsyncIterator[bytes]) -> None:
 
 
 def _refused(refusal: Refusal, request: Request) -> Response:
-    body = {"code": refusal.code.name, "reason": refusal.reason, "detail": refusal.detail}
     headers = {}
     ids = request.headers.getlist("x-request-id")
     if len(ids) == 1 and ids[0].isprintable() and ids[0].isascii():
         headers["x-request-id"] = ids[0]
     if refusal.code is Code.UNAUTHENTICATED:
         headers["www-authenticate"] = 'Bearer realm="spiral", error="invalid_token"'
-    return JSONResponse(body, refusal.code.value, headers)
+    return JSONResponse(refusal.body(), refusal.code.value, headers)
 
 
 def _events(operator: Operator, hub: Hub) -> Callable[[WebSocket], Awaitable[None]]:
@@ -127,8 +126,7 @@ def _events(operator: Operator, hub: Hub) -> Callable[[WebSocket], Awaitable[Non
         try:
             operator.identify(socket.headers.getlist("authorization"))
         except Refusal as refusal:
-            body = {"code": refusal.code.name, "reason": refusal.reason, "detail": refusal.detail}
-            await socket.send_denial_response(JSONResponse(body, refusal.code.value))
+            await socket.send_denial_response(JSONResponse(refusal.body(), refusal.code.value))
             return
         with hub.listening() as queue:
             await socket.accept()

@@ -35,8 +35,7 @@ class Tools:
         try:
             self._operator.identify(Headers(scope=scope).getlist("authorization"))
         except Refusal as refusal:
-            body = {"code": refusal.code.name, "reason": refusal.reason, "detail": refusal.detail}
-            await JSONResponse(body, refusal.code.value)(scope, receive, send)
+            await JSONResponse(refusal.body(), refusal.code.value)(scope, receive, send)
             return
         app = await self._started()
         await app(scope, receive, send)

@@ -52,19 +52,20 @@ class Caller:
 
     def done(self, word):
         """How often something with this word was carried out, by the server's own log."""
-        after, count = 0, 0
-        while page := self.operator.ask("commands", after=after)["commands"]:
-            count += sum(entry.get("command") == word or word in str(entry.get("files")) for entry in page)
-            after = page[-1]["number"]
-        return count
+        entries = self._entries("commands", "commands")
+        return sum(entry.get("command") == word or word in str(entry.get("files")) for entry in entries)
 
     def served(self, request_id):
         """Over which transports the server answered calls with this id well."""
-        after, found = 0, []
-        while page := self.operator.ask("served", after=after)["requests"]:
-            found += [one["transport"] for one in page if one["request_id"] == request_id and one["code"] == "OK"]
+        entries = self._entries("served", "requests")
+        return [one["transport"] for one in entries if one["request_id"] == request_id and one["code"] == "OK"]
+
+    def _entries(self, log, under):
+        """All entries of one of the server's own logs, page by page."""
+        after = 0
+        while page := self.operator.ask(log, after=after)[under]:
+            yield from page
             after = page[-1]["number"]
-        return found
 
 
 # Traces

@@ -237,18 +237,22 @@ def test_a_field_of_another_name_is_found_out(spiral, gateway_of):
 def test_traces_match_by_checksum(spiral, gateway):
     """Each operation of each service is traced over both transports, and the checksums of the two sides are one."""
     with spiral.measure("rest-traced") as rest, spiral.measure("grpc-traced") as grpc, spiral.measure("own") as own:
-        for name, questions in (("operator", OPERATOR), ("memory", MEMORY)):
-            sides = Sides(getattr(spiral.target, name))
-            for operation in sorted(EXPECTED[name]):
-                question = next(one for one in questions if one.operation == operation)
-                if (made := sides.ask(question)) is None:
-                    break
-                check_traced(own, rest, grpc, spiral.compare(*made[0], f"{name} {operation}", effects=made[1]), made[0])
-        for service in gateway.services:
-            for _, *question, _ in gateway.questions(service)[:3]:
-                exchanges, effects = gateway.asked(service, question)
-                one = spiral.compare(*exchanges, f"{service} {question[0]}", effects=effects)
-                check_traced(own, rest, grpc, one, exchanges)
+        for service, operation, exchanges, effects in ask_once(spiral, gateway):
+            one = spiral.compare(*exchanges, f"{service} {operation}", effects=effects)
+            check_traced(own, rest, grpc, one, exchanges)
+
+
+def ask_once(spiral, gateway):
+    """One good question to each operation of each service: both names, both exchanges, and what each has changed."""
+    for name, questions in (("operator", OPERATOR), ("memory", MEMORY)):
+        sides = Sides(getattr(spiral.target, name))
+        for operation in sorted(EXPECTED[name]):
+            made = sides.ask(next(one for one in questions if one.operation == operation))
+            if made is not None:
+                yield name, operation, *made
+    for service in gateway.services:
+        for _, *question, _ in gateway.questions(service)[:3]:
+            yield service, question[0], *gateway.asked(service, question)
 
 
 def check_traced(own, rest, grpc, compared, exchanges):
@@ -284,16 +288,8 @@ def test_the_kickoff_stays_shut_without_parity(spiral, gateway):
 def compare_once(spiral, gateway):
     """One good comparison of each operation of each service."""
     compared = {service: [] for service in EXPECTED}
-    for name, questions in (("operator", OPERATOR), ("memory", MEMORY)):
-        sides = Sides(getattr(spiral.target, name))
-        for operation in sorted(EXPECTED[name]):
-            made = sides.ask(next(one for one in questions if one.operation == operation))
-            if made is not None:
-                compared[name].append(spiral.compare(*made[0], effects=made[1]).comparison)
-    for service in gateway.services:
-        for _, *question, _ in gateway.questions(service)[:3]:
-            exchanges, effects = gateway.asked(service, question)
-            compared[service].append(spiral.compare(*exchanges, effects=effects).comparison)
+    for service, _, exchanges, effects in ask_once(spiral, gateway):
+        compared[service].append(spiral.compare(*exchanges, effects=effects).comparison)
     return compared
 
 

@@ -174,6 +174,8 @@ def _second() -> Any:
 def table() -> dict[str, Parser]:
     """All parsers by name; imports what it lists."""
     from spiral_sandbox import faults
+    from spiral_sandbox.boot.errors import ManifestError
+    from spiral_sandbox.boot.manifest import parse_manifest
     from spiral_sandbox.connectors import clock, rotation
     from spiral_sandbox.crown import rules
     from spiral_sandbox.errors import FaultFileError
@@ -227,6 +229,10 @@ def table() -> dict[str, Parser]:
         ),
         "quantity": Parser(of_text(parse_quantity), (UnitError,), (b"120 ms", b"-1.5 GiB", b"99.5 %")),
         "place in git": Parser(of_text(parse_place), (UseError,), (b"git:refs/spiral/ledger", b"git:o:refs/s/l")),
+        "boot manifest": Parser(
+            of_text(lambda text: parse_manifest(text, "m")), (ManifestError,),
+            (_sandbox("boot/core.toml"), _sandbox("boot/drills.toml")),
+        ),
         "faults.toml": Parser(of_text(faults.parse_faults), (FaultFileError,), (_sandbox("faults.toml"),)),
         "presets.toml": Parser(of_text(presets.parse_presets), (ValueError,), (_sandbox("sonic/presets.toml"),)),
         "demo.toml": Parser(of_text(demo.parse_demo), (ValueError,), (_sandbox("sonic/demo.toml"),)),

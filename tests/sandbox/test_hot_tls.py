@@ -6,6 +6,7 @@ import ssl
 import stat
 import threading
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -177,6 +178,29 @@ def test_a_handshake_goes_by_the_credentials_of_its_moment(hot):
     with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
         handshake(front, before.client)
     assert handshake(front, now.client)[2] != shown
+
+
+def test_whoever_loads_the_files_in_the_middle_of_a_step_is_let_in(hot, monkeypatch):
+    """After each file that is exchanged; once, a certificate waits for its key, and is no pair that could be shown."""
+    tls, now, _ = hot
+    front, exchange, seen = tls.server_context(), Path.replace, []
+
+    def watched(path, target):
+        done = exchange(path, target)
+        try:
+            handshake(front, now.client)
+        except OSError as error:
+            seen.append(getattr(error, "reason", None) or type(error).__name__)
+        else:
+            seen.append("let in")
+        return done
+
+    monkeypatch.setattr(Path, "replace", watched)
+    tls.rotate()
+    assert seen == ["let in", "KEY_VALUES_MISMATCH", "let in"]
+    seen.clear()
+    tls.retire()
+    assert seen == ["let in"] * 3
 
 
 def test_a_client_that_trusts_both_is_let_in_by_its_certificate_alone(hot, tmp_path):

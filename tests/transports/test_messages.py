@@ -138,7 +138,16 @@ def test_bytes_that_are_no_message_are_a_malformed_reply():
 
 @pytest.mark.parametrize(
     "payload",
-    [{"text": 5}, {"txt": "misspelled"}, {"top_n": -1}, {"top_n": 1.5}, {"top_n": 2**32}, {"text": {"a": 1}}],
+    [
+        {"text": 5},
+        {"txt": "misspelled"},
+        {"top_n": -1},
+        {"top_n": 1.5},
+        {"top_n": 2**32},
+        {"text": {"a": 1}},
+        {"\ud800": 1},
+        {"text": "\ud800"},
+    ],
 )
 def test_a_payload_that_is_no_such_message_is_an_invalid_argument(payload):
     with pytest.raises(ExchangeError) as refused:

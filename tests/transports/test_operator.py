@@ -170,7 +170,17 @@ def test_what_an_upload_leaves_out_is_not_sent(serve_http):
 @pytest.mark.parametrize("kind", ["rest", "grpc"])
 @pytest.mark.parametrize(
     "payload",
-    [{"files": [{"name": "a", "content": "%%"}]}, {"files": [{}]}, {"file": []}, {"metadata": {"a": float("nan")}}],
+    [
+        {"files": [{"name": "a", "content": "%%"}]},
+        {"files": [{}]},
+        {"file": []},
+        {"metadata": {"a": float("nan")}},
+        {"metadata": {"a": "\ud800"}},
+        {"metadata": "\ud800"},
+        {"operator": "\ud800"},
+        {"files": [{"name": "\ud800"}]},
+        {"\ud800": "a"},
+    ],
 )
 def test_a_payload_that_is_no_upload_is_not_sent(kind, payload, refused):
     address = refused if kind == "grpc" else f"http://{refused}"

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import shutil
 import socket
 import struct
 import threading
@@ -14,7 +15,7 @@ import requests
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Request
 from pytest_spiral.rules.statuses import TABLE
-from pytest_spiral.transports import open_transport, rest
+from pytest_spiral.transports import open_transport, rest, sockets
 from pytest_spiral.transports.base import AnsweredError
 
 ENOUGH_S = 30.0
@@ -203,6 +204,8 @@ def test_a_reply_has_a_greatest_length(serve_http, monkeypatch, length):
         (Request(operation="vector_search", payload={"n": {1, 2}}), Code.INVALID_ARGUMENT),
         (Request(operation="vector_search", payload={"n": "\ud800"}), Code.INVALID_ARGUMENT),
         (Request(operation="health", payload={"n": [1]}), Code.INVALID_ARGUMENT),
+        (Request(operation="health", payload={"n": "\ud800"}), Code.INVALID_ARGUMENT),
+        (Request(operation="health", payload={"\ud800": "n"}), Code.INVALID_ARGUMENT),
         (Request(operation="vector_search", metadata={"host": "elsewhere"}), Code.INVALID_ARGUMENT),
     ],
 )
@@ -388,6 +391,24 @@ def test_a_client_without_a_certificate_is_turned_away(serve_http, authority):
     server = serve_http(lambda _: json_of({}), authority)
     error = error_of(server.address, ca=authority.ca)
     assert error.code is Code.UNAVAILABLE
+    assert server.asked == []
+
+
+def test_a_pair_that_is_being_exchanged_is_read_again(serve_http, authority, stranger, tmp_path, monkeypatch):
+    """The certificate is ours already, and the key comes only when the connection has found that they do not fit."""
+    files = {"cert": authority.client["cert"], "key": shutil.copy(stranger.client["key"], tmp_path)}
+    server = serve_http(lambda _: json_of({"a": 1}), authority)
+    monkeypatch.setattr(sockets, "pause", lambda _: shutil.copy(authority.client["key"], files["key"]))
+    with open_transport("rest", {"address": server.address, "ca": authority.ca, **files}) as transport:
+        assert transport.exchange(ASK).payload == {"a": 1}
+    assert len(server.asked) == 1
+
+
+def test_a_pair_that_never_fits_is_unavailable(serve_http, authority, stranger):
+    server = serve_http(lambda _: json_of({}), authority)
+    error = error_of(server.address, ca=authority.ca, cert=authority.client["cert"], key=stranger.client["key"])
+    assert error.code is Code.UNAVAILABLE
+    assert "key values mismatch" in str(error)
     assert server.asked == []
 
 

@@ -88,9 +88,16 @@ def test_only_what_may_be_made_twice_is_made_twice(operation, metadata, tries):
 def test_nothing_is_tried_again_after_the_deadline():
     transport, taken = retrying(99, retries=50)
     with pytest.raises(ExchangeError):
-        transport.exchange(Request(operation="health", deadline_s=0.25))
+        transport.exchange(Request(operation="health", deadline_s=0.5))
     assert 2 <= len(taken) < 6
     assert taken[-1].request.deadline_s < taken[0].request.deadline_s
+
+
+def test_no_try_is_waited_for_that_would_begin_after_the_deadline():
+    transport, taken = retrying(1)
+    with pytest.raises(ExchangeError):
+        transport.exchange(Request(operation="health", deadline_s=0.05))  # the first pause is longer
+    assert len(taken) == 1
 
 
 def test_a_credential_is_sent_where_a_call_has_none_and_is_in_no_trace():

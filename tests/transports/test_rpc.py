@@ -11,7 +11,7 @@ import pytest
 from pytest_spiral.errors import ExchangeError
 from pytest_spiral.model.exchange import Code, Request
 from pytest_spiral.rules.statuses import code_of_grpc
-from pytest_spiral.transports import open_transport
+from pytest_spiral.transports import open_transport, rpc
 from pytest_spiral.transports.base import AnsweredError
 from spiral_contract import connectors_pb2, vector_pb2
 
@@ -323,6 +323,50 @@ def test_half_an_exchange_changes_nothing_yet(serve_grpc, authority, stranger, t
         assert transport.exchange(Request(operation="health")).code is Code.OK
         files["key"].unlink()
         assert transport.exchange(Request(operation="health")).code is Code.OK
+
+
+def test_a_pair_that_is_being_exchanged_is_waited_for(serve_grpc, authority, stranger, tmp_path, monkeypatch):
+    """The certificate is ours already, and the key comes only when it was found that they do not fit."""
+    files = {"cert": authority.client["cert"], "key": shutil.copy(stranger.client["key"], tmp_path)}
+    address = serve_grpc({}, authority)
+    monkeypatch.setattr(rpc, "pause", lambda _: exchange_file(files["key"], authority.client["key"]))
+    with open_transport("grpc", {"address": address, "ca": authority.ca, **files}) as transport:
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+
+
+def test_files_that_are_exchanged_while_they_are_read_are_read_again(
+    serve_grpc, authority, stranger, tmp_path, monkeypatch
+):
+    files = {part: shutil.copy(path, tmp_path) for part, path in stranger.client.items()}
+    address = serve_grpc({}, authority)
+    read = Path.read_bytes
+
+    def read_slowly(path):
+        content = read(path)
+        if str(path) == files["cert"]:
+            for part, ours in authority.client.items():
+                exchange_file(files[part], ours)
+        return content
+
+    monkeypatch.setattr(Path, "read_bytes", read_slowly)
+    monkeypatch.setattr(rpc, "pause", lambda _: monkeypatch.undo())
+    with open_transport("grpc", {"address": address, "ca": authority.ca, **files}) as transport:
+        assert transport._channels.current() is transport._channels._open[0]
+        assert transport.exchange(Request(operation="health")).code is Code.OK
+
+
+def test_a_call_after_the_close_opens_no_channel_of_new_files(serve_grpc, authority, tmp_path):
+    ours = {"ca": authority.ca, **authority.client}
+    files = {part: shutil.copy(path, tmp_path / part) for part, path in ours.items()}
+    address = serve_grpc({}, authority)
+    transport = open_transport("grpc", {"address": address, **{part: str(path) for part, path in files.items()}})
+    assert transport.exchange(Request(operation="health")).code is Code.OK
+    transport.close()
+    for part, path in files.items():
+        exchange_file(path, ours[part])
+    with pytest.raises(ExchangeError) as ended:
+        transport.exchange(Request(operation="health"))
+    assert ended.value.code is Code.CANCELLED
 
 
 def exchange_file(path, source):

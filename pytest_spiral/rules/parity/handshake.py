@@ -13,7 +13,7 @@ def normalised_handshake(exchange: Exchange) -> dict[str, Any]:
     """What the contract keeps of a handshake: authenticated, session, accepted contexts by name, rotation; no empties.
 
     It is made of this one exchange. Session id and times are in it, so two real handshakes never have the same form:
-    a checksum that matches the other side's is a copy. Source: `contract.md`, MCP.
+    a checksum that matches the other side's is a copy. Source: `docs/transports.md`, Parity.
     """
     said = exchange.reply.payload if exchange.reply is not None else {}
     session = said.get("session")

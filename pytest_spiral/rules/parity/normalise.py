@@ -66,7 +66,7 @@ def view_of(side: SideName, exchange: Exchange, terms: Terms, effects: Mapping[s
 
 
 def checksum(value: Any) -> str:
-    """SHA-256 over JSON with sorted keys, separators `,` and `:`, ASCII escapes (`contract.md`, MCP)."""
+    """SHA-256 over JSON with sorted keys, separators `,` and `:`, ASCII escapes, as the contract has it for handshakes."""
     return "sha256:" + hashlib.sha256(text_of(value).encode("ascii")).hexdigest()
 
 
