@@ -249,6 +249,21 @@ def test_the_ledger_is_written_by_the_launcher_alone(project):
     assert {one["aim"] for one in told_of(project)["confinement"]["escapes"]} == {*AIMS, "ledger"}
 
 
+def test_what_was_sealed_before_is_no_input_and_makes_nothing_stale(project):
+    project.write("gates.toml", GATES.replace("LEVEL", "E2") + 'inputs = ["**/*.json", "*.py"]\n')
+    project.write("data.json", "{}")
+    opened = set()
+    for _ in range(2):
+        done = project.record()
+        assert done.status == 0, done.said
+        (last,) = {*project.folder.glob("reports/run/*")} - opened
+        opened.add(last)
+    read = json.loads((last / "bundle.json").read_text())["inputs"]
+    assert {name: list(files) for name, files in read.items()} == {"**/*.json": ["data.json"], "*.py": ["test_lost.py"]}
+    fresh = project.spiral("show", last, "--fresh")
+    assert (fresh.status, "1 of 1 criteria that declare inputs are fresh" in fresh.said) == (0, True), fresh.said
+
+
 POOLED = GATES.replace(
     'limit = "failures(work) <= 0"\nsamples = 3', 'limit = "rate(work) >= 95 %"\nsamples = 59\nconfidence = 0.95'
 ).replace('assurance = "LEVEL"\n', "")
