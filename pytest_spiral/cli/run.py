@@ -58,7 +58,7 @@ def _cleaner(gate: "Gate", named: list[str]) -> Callable[[str], str]:
         redactor = Redactor(values_of(sorted({*named, *required})))
     except ValueError as error:
         raise UseError(f"{error}: too short to be struck out of a log.") from error
-    return lambda text: strike_suspects(redactor.redact(text).encode()).decode(errors="replace")
+    return lambda text: strike_suspects(redactor.redact(text).encode(errors="backslashreplace")).decode(errors="replace")
 
 
 def _told(done: "Automated") -> Answer:
