@@ -317,7 +317,7 @@ def _time(config: pytest.Config, name: str) -> int:
     return nanoseconds
 
 
-def secret_values(names: list[str]) -> tuple[str, ...]:
+def secret_values(names: Iterable[str]) -> tuple[str, ...]:
     """The values of the variables that are set; one too short to be told from ordinary text is wrong use."""
     from pytest_spiral.rules.redact import SHORTEST_SECRET
 

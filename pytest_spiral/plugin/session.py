@@ -93,12 +93,9 @@ def set_up(config: pytest.Config) -> None:
 
 def _required_secrets(book: Book) -> tuple[str, ...]:
     """The values of secrets that criteria require: who asks for one must not find it in the evidence."""
-    from pytest_spiral.model.profile import SECRET
-    from pytest_spiral.rules.requirements import parse_requirement
+    from pytest_spiral.rules.requirements import secret_names
 
-    required = [one.requires for one in book.criteria.values() if one.requires]
-    names = {name for text in required if SECRET[:-1] in text for name in parse_requirement(text).names}
-    return secret_values(sorted(name.removeprefix(SECRET) for name in names if name.startswith(SECRET)))
+    return secret_values(secret_names(one.requires for one in book.criteria.values() if one.requires))
 
 
 def _refuse_taken_path(config: pytest.Config) -> None:
