@@ -110,6 +110,10 @@ class Process:
                 self.writer.append(FactSeen(fact=self.known[name]))
         return self.known[name]
 
+    def facts_of(self, declared: "Declared") -> dict[str, Fact]:
+        """Every fact that a declared profile speaks of, as it is on this machine, by name."""
+        return {name: self.fact(name) for one in declared.facts for name in one.names}
+
     def judge_requirement(self, text: str) -> Outcome:
         """What a requirement comes to on this machine and target."""
         requirement = parse_requirement(text)

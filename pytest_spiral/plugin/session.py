@@ -274,7 +274,7 @@ def _hold_profile(process: Process) -> "Declared | None":
     declared = process.declared
     if declared is None:
         return None
-    mismatches = declared.mismatches({name: process.fact(name) for one in declared.facts for name in one.names})
+    mismatches = declared.mismatches(process.facts_of(declared))
     if mismatches:
         raise UseError("\n".join(mismatches))
     return declared
@@ -282,9 +282,7 @@ def _hold_profile(process: Process) -> "Declared | None":
 
 def _with_facts(declared: "Declared", profile: Profile, process: Process) -> Profile:
     """The detected profile under the declared one's name, with every fact that the declaration speaks of."""
-    known = {fact.name: fact for fact in profile.facts} | {
-        name: process.fact(name) for one in declared.facts for name in one.names
-    }
+    known = {fact.name: fact for fact in profile.facts} | process.facts_of(declared)
     return Profile(name=declared.name, facts=tuple(known[name] for name in sorted(known)))
 
 
