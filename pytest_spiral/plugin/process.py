@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.profile import Fact
@@ -152,10 +150,3 @@ class Process:
         """Stop writing without an end record: whoever looks sees that the run never came to its end."""
         if self.writer is not None:
             self.writer.journal.release()
-
-
-def process_of(config: pytest.Config) -> Process | None:
-    """This process's state, or None where there is nothing to do."""
-    from pytest_spiral.plugin.keys import PROCESS
-
-    return config.stash.get(PROCESS, None)

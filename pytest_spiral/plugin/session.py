@@ -52,15 +52,6 @@ def is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def is_controller(config: pytest.Config) -> bool:
-    """Whether this process hands its tests to xdist workers."""
-    return (
-        not is_worker(config)
-        and getattr(config.option, "dist", "no") != "no"
-        and bool(getattr(config.option, "tx", None))
-    )
-
-
 def set_up(config: pytest.Config) -> None:
     """Read gates and options; where evidence is asked for, open the run or join it."""
     options = read_options(config)
@@ -384,4 +375,4 @@ class Tally:
         self._process.ended += 1
 
 
-__all__ = ["check_collection", "is_controller", "is_worker", "set_up"]
+__all__ = ["check_collection", "is_worker", "set_up"]
