@@ -26,6 +26,7 @@ from pytest_spiral.plugin.options import (
     secret_values,
     stages_named,
 )
+from pytest_spiral.plugin.output import keep_output
 from pytest_spiral.plugin.process import Process
 from pytest_spiral.rules.facts import stated_facts
 from pytest_spiral.rules.redact import Redactor
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from pytest_spiral.model.launcher import Published
     from pytest_spiral.profiles.declared import Declared
     from pytest_spiral.run.channel import Channel
-    from pytest_spiral.run.writer import Writer
 
 WORKER_INPUT = "spiral_bundle"
 WORKER_OUTPUT = "spiral_head"
@@ -168,7 +168,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     process.writer = opened.writer("main", process.redactor)
     if opened.published is not None:
         process.writer.append(opened.published)
-    _keep_output(config, process, process.writer)
+    keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")
     _point_allure(config, opened.folder)
@@ -296,14 +296,8 @@ def _join(config: pytest.Config, process: Process) -> None:
         channel = Channel(process.options.launcher, process.name)
     process.opened = Opened(folder, start, digest(data), channel=channel)
     process.writer = process.opened.writer(process.name, process.redactor)
-    _keep_output(config, process, process.writer)
+    keep_output(config, process, process.writer)
     _point_allure(config, folder)
-
-
-def _keep_output(config: pytest.Config, process: Process, writer: "Writer") -> None:
-    from pytest_spiral.plugin.output import keep_output
-
-    keep_output(config, process, writer)
 
 
 def _point_allure(config: pytest.Config, folder: Path) -> None:
