@@ -38,6 +38,13 @@ def plain(*lines: str, status: int = 0) -> Answer:
     return Answer(tuple((Span(line),) for line in lines), status)
 
 
+def as_json(value: object) -> Answer:
+    """An answer of one indented JSON document."""
+    import msgspec
+
+    return plain(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """One command of `spiral`."""

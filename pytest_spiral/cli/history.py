@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pytest_spiral.cli.command import Answer, Command, plain, styled, terminal_width
+from pytest_spiral.cli.command import Answer, Command, as_json, styled, terminal_width
 from pytest_spiral.cli.ledgers import add_ledger, chain_of, ledger_of
 
 
@@ -17,8 +17,6 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Answer:
-    import msgspec
-
     from pytest_spiral.render.history import render_history
     from pytest_spiral.rules.entries import head_of, with_branches
     from pytest_spiral.run.grounds import Kept
@@ -28,7 +26,7 @@ def _run(options: argparse.Namespace) -> Answer:
     kept = Kept(head_of(own), tuple(own))
     found = chronicle_of(options.gate, list(with_branches(own)), options.reports, kept)
     if options.json:
-        return plain(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return as_json(found)
     return styled(render_history(found, terminal_width()))
 
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pytest_spiral.cli.command import Answer, Command, plain, styled, terminal_width
+from pytest_spiral.cli.command import Answer, Command, as_json, styled, terminal_width
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,14 +24,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> Answer:
-    import msgspec
-
     from pytest_spiral.render.outlook import render_outlook
     from pytest_spiral.run.outlook import look_ahead
 
     found = look_ahead(options.root.resolve(), options.selector, options.true_rate)
     if options.json:
-        return plain(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return as_json(found)
     return styled(render_outlook(found, terminal_width()))
 
 

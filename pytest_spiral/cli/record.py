@@ -106,7 +106,7 @@ def _publish(options: argparse.Namespace, here: Path) -> "Publish | None":
 
 
 def _told(done: "Recorded") -> Answer:
-    from pytest_spiral.render.recording import render_confinement, render_recorded
+    from pytest_spiral.render.recording import render_confinement, render_pooled, render_recorded
     from pytest_spiral.rules.enough import enough
 
     lines = render_confinement(done.confinement)
@@ -118,10 +118,11 @@ def _told(done: "Recorded") -> Answer:
     path = os.path.relpath(sealed.folder)
     status = done.status
     if status == 0 and not enough(sealed.judgement, sealed.evidence.bundle.require):
-        status = 1  # pytest says otherwise; what counts is what was recorded
+        status = 1  # pytest leaves the decision to whoever seals
     signer = sealed.evidence.bundle.signer
     said = render_recorded(signer.keyid if signer is not None else "", path, done.state)
-    return plain(*said, *lines, status=status)
+    pooled = render_pooled(sealed.judgement, len(sealed.evidence.earlier))
+    return plain(*said, *pooled, *lines, status=status)
 
 
 COMMAND = Command(

@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from pytest_spiral.cli.bundles import add_bundle, bundle_of
-from pytest_spiral.cli.command import Answer, Command, Span, plain
+from pytest_spiral.cli.command import Answer, Command, plain
 from pytest_spiral.cli.ledgers import add_ledger, ledger_of
 from pytest_spiral.errors import UseError
 
@@ -43,8 +43,7 @@ def _told(found: "Recovery") -> Answer:
     if found.evidence is None or found.judgement is None or found.folder is None:
         raise UseError("there is nothing to tell of a run that was not recovered.")
     again = found.outcome == "recovered-before"
-    lines = render_recovery(found.evidence, found.judgement, str(found.folder), again=again)
-    return Answer(tuple((Span(line),) for line in lines))
+    return plain(*render_recovery(found.evidence, found.judgement, str(found.folder), again=again))
 
 
 COMMAND = Command(

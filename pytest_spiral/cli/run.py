@@ -45,20 +45,19 @@ def _run(options: argparse.Namespace) -> Answer:
 
 def _cleaner(gate: "Gate", named: list[str]) -> Callable[[str], str]:
     """What takes secrets out of the log: those named, those that the gate requires, and what looks like one."""
-    from pytest_spiral.model.profile import SECRET
     from pytest_spiral.profiles.probe.secrets import values_of
     from pytest_spiral.rules.redact import Redactor
-    from pytest_spiral.rules.requirements import parse_requirement
+    from pytest_spiral.rules.requirements import secret_names
     from pytest_spiral.rules.suspects import strike_suspects
 
-    texts = (one.requires for one in gate.criteria if one.requires)
-    facts = {name for text in texts for name in parse_requirement(text).names}
-    required = {name.removeprefix(SECRET) for name in facts if name.startswith(SECRET)}
+    required = secret_names(one.requires for one in gate.criteria if one.requires)
     try:
         redactor = Redactor(values_of(sorted({*named, *required})))
     except ValueError as error:
         raise UseError(f"{error}: too short to be struck out of a log.") from error
-    return lambda text: strike_suspects(redactor.redact(text).encode()).decode(errors="replace")
+    return lambda text: strike_suspects(redactor.redact(text).encode(errors="backslashreplace")).decode(
+        errors="replace"
+    )
 
 
 def _told(done: "Automated") -> Answer:

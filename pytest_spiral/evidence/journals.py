@@ -30,7 +30,16 @@ from pytest_spiral.model.record import (
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.chain import Link, first_link, link_faults, link_of, parse_line
 from pytest_spiral.rules.integrity import Limits, finding, shown
-from pytest_spiral.rules.paths import BUNDLE, JOURNALS, MAIN, MAIN_JOURNAL, SAMPLES, journal_file, path_faults
+from pytest_spiral.rules.paths import (
+    BUNDLE,
+    JOURNALS,
+    MAIN,
+    MAIN_JOURNAL,
+    SAMPLES,
+    journal_file,
+    journal_process,
+    path_faults,
+)
 
 Take = Callable[[str, Value], None]
 """Takes each record with the name of the process that wrote it, in the order of reading."""
@@ -113,7 +122,7 @@ def journal_heads(folder: Path, limits: Limits | None = None) -> dict[str, Journ
         start = first_link(opened.read(BUNDLE, limits.json))
         workers = [path for path in journal_paths(opened.names(JOURNALS, limits.files)) if path != MAIN_JOURNAL]
         return {
-            _process_of(path): _head(opened.last_line(path, limits.journal_line), start, limits) for path in workers
+            journal_process(path): _head(opened.last_line(path, limits.journal_line), start, limits) for path in workers
         }
 
 
@@ -143,7 +152,7 @@ def read_journals(reading: Reading, bundle: bytes, nonce: str | None, take: Take
         if path.startswith(f"{JOURNALS}/") and not _is_journal(path):
             reading.note(finding("journal-unlisted", path, "only journals belong into this folder."))
     for path in known:
-        process = Process(_process_of(path), first_link(bundle))
+        process = Process(journal_process(path), first_link(bundle))
         read.processes[process.name] = process
         with noted(reading.note, path):
             _read_one(reading, process, _Records(read, process, nonce, reading.note, take))
@@ -318,7 +327,3 @@ def _head(raw: bytes, start: Link, limits: Limits) -> JournalHead:
 def _is_journal(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     return folder == JOURNALS and name.endswith(_SUFFIX) and name != _SUFFIX
-
-
-def _process_of(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(_SUFFIX)

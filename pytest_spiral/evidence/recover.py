@@ -20,7 +20,18 @@ from pytest_spiral.model.record import Attached, Crash, End, MeasureOpened, Reco
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.chain import encode_line, parse_line
 from pytest_spiral.rules.integrity import Limits, finding
-from pytest_spiral.rules.paths import BUNDLE, INVENTORY, JOURNALS, LOGS, MAIN, MAIN_JOURNAL, PLAN, SAMPLES, path_faults
+from pytest_spiral.rules.paths import (
+    BUNDLE,
+    INVENTORY,
+    JOURNALS,
+    LOGS,
+    MAIN,
+    MAIN_JOURNAL,
+    PLAN,
+    SAMPLES,
+    journal_process,
+    path_faults,
+)
 
 Remains = Literal["never-opened", "abandoned", "incomplete", "ended"]
 
@@ -43,7 +54,7 @@ class _Survey:
 
     @property
     def process(self) -> str:
-        return self.path.rpartition("/")[2].removesuffix(".jsonl")
+        return journal_process(self.path)
 
     def take(self, record: Value) -> None:
         if isinstance(record, Test):

@@ -5,6 +5,7 @@ from typing import Final, Literal
 from pytest_spiral.model.base import Value
 
 What = Literal["changed", "new", "gone", "nothing-there", "unrecorded"]
+State = Literal["fresh", "stale", "undeclared", "unknown"]
 
 
 class InputChange(Value, frozen=True, kw_only=True):
@@ -20,6 +21,16 @@ class InputChange(Value, frozen=True, kw_only=True):
         """In a few words: `src/a.py changed (src/*.py)`."""
         where = f"{self.path} " if self.path else ""
         return f"{where}{_WORDS[self.what]} ({self.name})"
+
+
+class Standing(Value, frozen=True, kw_only=True):
+    """Whether a criterion's newest sealed `run` still holds, and why not; `unknown` where nobody can tell."""
+
+    criterion: str
+    target: str
+    run: str = ""
+    state: State
+    sentence: str = ""
 
 
 _WORDS: Final[dict[What, str]] = {

@@ -1,7 +1,7 @@
 """The pytest plugin: its options, markers and fixtures, and the way to everything else.
 
-Nothing heavy is imported here: with no gates file and no `--spiral-evidence` the plugin adds options, registers
-markers, and does nothing else. With them, the hooks of `plugin.hooks` come in.
+Nothing heavy is imported here: where there is no gates file, and neither evidence nor a profile is asked for, the plugin
+adds options, registers markers, and does nothing else. Otherwise the hooks of `plugin.hooks` come in.
 """
 
 import pytest

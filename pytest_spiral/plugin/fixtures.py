@@ -196,7 +196,7 @@ class HardwareProfile:
             raise Blocked("blocked: no profile is declared; name one with --spiral-profile or the ini spiral_profile")
         from pytest_spiral.profiles.declared import validate
 
-        return validate(declared, {name: self[name] for one in declared.facts for name in one.names})
+        return validate(declared, self._process.facts_of(declared))
 
 
 def _process(request: pytest.FixtureRequest) -> "Process":

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_spiral.rules.gate_files import GATE_FILES
+from pytest_spiral.rules.launched import LAUNCHER
 
 GROUP = "spiral"
 TITLE = "release evidence (pytest-spiral)"
@@ -17,7 +18,6 @@ _KEPT_ENVIRONMENT = (
     "PYTHONHASHSEED", "PYTEST_ADDOPTS", "PYTHONSAFEPATH",
 )  # fmt: skip
 
-LAUNCHER = "SPIRAL_LAUNCHER"
 _LAUNCHERS = {"--spiral-key": "--key", "--spiral-reports": "--reports", "--spiral-ledger": "--ledger"}
 _TIME = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smh])")
 _TIMES = {"s": 1, "m": 60, "h": 3600}
@@ -317,7 +317,7 @@ def _time(config: pytest.Config, name: str) -> int:
     return nanoseconds
 
 
-def secret_values(names: list[str]) -> tuple[str, ...]:
+def secret_values(names: Iterable[str]) -> tuple[str, ...]:
     """The values of the variables that are set; one too short to be told from ordinary text is wrong use."""
     from pytest_spiral.rules.redact import SHORTEST_SECRET
 

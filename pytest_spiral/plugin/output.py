@@ -6,18 +6,20 @@ lead to pytest's own temporary file, and its bytes are read from there before py
 
 import os
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.plugin.process import Process
-from pytest_spiral.run.writer import Writer
+
+if TYPE_CHECKING:
+    from pytest_spiral.run.writer import Writer
 
 _STDOUT, _STDERR = 1, 2
 
 
-def keep_output(config: pytest.Config, process: Process, writer: Writer) -> None:
+def keep_output(config: pytest.Config, process: Process, writer: "Writer") -> None:
     """Keep what this process prints from now on; recorded by `Writer.keep_spools`."""
     config.pluginmanager.register(Shown(config, process, writer), "spiral-shown")
     if config.getoption("capture") == "fd":
@@ -27,7 +29,7 @@ def keep_output(config: pytest.Config, process: Process, writer: Writer) -> None
 class Captured:
     """Keeps what descriptors 1 and 2 got while they were captured."""
 
-    def __init__(self, process: Process, writer: Writer) -> None:
+    def __init__(self, process: Process, writer: "Writer") -> None:
         self._process = process
         self._spools = ((_STDOUT, writer.spool("stdout.log")), (_STDERR, writer.spool("stderr.log")))
 
@@ -54,7 +56,7 @@ class Captured:
 class Shown:
     """Keeps what pytest shows."""
 
-    def __init__(self, config: pytest.Config, process: Process, writer: Writer) -> None:
+    def __init__(self, config: pytest.Config, process: Process, writer: "Writer") -> None:
         self._config = config
         self._process = process
         self._spool = writer.spool("terminal.log")

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.profile import Fact
@@ -110,6 +108,10 @@ class Process:
                 self.writer.append(FactSeen(fact=self.known[name]))
         return self.known[name]
 
+    def facts_of(self, declared: "Declared") -> dict[str, Fact]:
+        """Every fact that a declared profile speaks of, as it is on this machine, by name."""
+        return {name: self.fact(name) for one in declared.facts for name in one.names}
+
     def judge_requirement(self, text: str) -> Outcome:
         """What a requirement comes to on this machine and target."""
         requirement = parse_requirement(text)
@@ -148,10 +150,3 @@ class Process:
         """Stop writing without an end record: whoever looks sees that the run never came to its end."""
         if self.writer is not None:
             self.writer.journal.release()
-
-
-def process_of(config: pytest.Config) -> Process | None:
-    """This process's state, or None where there is nothing to do."""
-    from pytest_spiral.plugin.keys import PROCESS
-
-    return config.stash.get(PROCESS, None)

@@ -26,6 +26,7 @@ from pytest_spiral.plugin.options import (
     secret_values,
     stages_named,
 )
+from pytest_spiral.plugin.output import keep_output
 from pytest_spiral.plugin.process import Process
 from pytest_spiral.rules.facts import stated_facts
 from pytest_spiral.rules.redact import Redactor
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from pytest_spiral.model.launcher import Published
     from pytest_spiral.profiles.declared import Declared
     from pytest_spiral.run.channel import Channel
-    from pytest_spiral.run.writer import Writer
 
 WORKER_INPUT = "spiral_bundle"
 WORKER_OUTPUT = "spiral_head"
@@ -50,15 +50,6 @@ WORKER_TROUBLE = "spiral_trouble"
 def is_worker(config: pytest.Config) -> bool:
     """Whether this process is an xdist worker."""
     return hasattr(config, "workerinput")
-
-
-def is_controller(config: pytest.Config) -> bool:
-    """Whether this process hands its tests to xdist workers."""
-    return (
-        not is_worker(config)
-        and getattr(config.option, "dist", "no") != "no"
-        and bool(getattr(config.option, "tx", None))
-    )
 
 
 def set_up(config: pytest.Config) -> None:
@@ -93,12 +84,9 @@ def set_up(config: pytest.Config) -> None:
 
 def _required_secrets(book: Book) -> tuple[str, ...]:
     """The values of secrets that criteria require: who asks for one must not find it in the evidence."""
-    from pytest_spiral.model.profile import SECRET
-    from pytest_spiral.rules.requirements import parse_requirement
+    from pytest_spiral.rules.requirements import secret_names
 
-    required = [one.requires for one in book.criteria.values() if one.requires]
-    names = {name for text in required if SECRET[:-1] in text for name in parse_requirement(text).names}
-    return secret_values(sorted(name.removeprefix(SECRET) for name in names if name.startswith(SECRET)))
+    return secret_values(secret_names(one.requires for one in book.criteria.values() if one.requires))
 
 
 def _refuse_taken_path(config: pytest.Config) -> None:
@@ -180,7 +168,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     process.writer = opened.writer("main", process.redactor)
     if opened.published is not None:
         process.writer.append(opened.published)
-    _keep_output(config, process, process.writer)
+    keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")
     _point_allure(config, opened.folder)
@@ -277,7 +265,7 @@ def _hold_profile(process: Process) -> "Declared | None":
     declared = process.declared
     if declared is None:
         return None
-    mismatches = declared.mismatches({name: process.fact(name) for one in declared.facts for name in one.names})
+    mismatches = declared.mismatches(process.facts_of(declared))
     if mismatches:
         raise UseError("\n".join(mismatches))
     return declared
@@ -285,9 +273,7 @@ def _hold_profile(process: Process) -> "Declared | None":
 
 def _with_facts(declared: "Declared", profile: Profile, process: Process) -> Profile:
     """The detected profile under the declared one's name, with every fact that the declaration speaks of."""
-    known = {fact.name: fact for fact in profile.facts} | {
-        name: process.fact(name) for one in declared.facts for name in one.names
-    }
+    known = {fact.name: fact for fact in profile.facts} | process.facts_of(declared)
     return Profile(name=declared.name, facts=tuple(known[name] for name in sorted(known)))
 
 
@@ -310,14 +296,8 @@ def _join(config: pytest.Config, process: Process) -> None:
         channel = Channel(process.options.launcher, process.name)
     process.opened = Opened(folder, start, digest(data), channel=channel)
     process.writer = process.opened.writer(process.name, process.redactor)
-    _keep_output(config, process, process.writer)
+    keep_output(config, process, process.writer)
     _point_allure(config, folder)
-
-
-def _keep_output(config: pytest.Config, process: Process, writer: "Writer") -> None:
-    from pytest_spiral.plugin.output import keep_output
-
-    keep_output(config, process, writer)
 
 
 def _point_allure(config: pytest.Config, folder: Path) -> None:
@@ -389,4 +369,4 @@ class Tally:
         self._process.ended += 1
 
 
-__all__ = ["check_collection", "is_controller", "is_worker", "set_up"]
+__all__ = ["check_collection", "is_worker", "set_up"]

@@ -7,8 +7,8 @@ import pytest
 from pytest_spiral.evidence.read import last_next
 from pytest_spiral.model.record import Crash, JournalHead
 from pytest_spiral.plugin.keys import PROCESS
-from pytest_spiral.plugin.options import LAUNCHER
 from pytest_spiral.plugin.session import WORKER_INPUT, WORKER_OUTPUT, WORKER_PROBLEMS, WORKER_TROUBLE
+from pytest_spiral.rules.launched import LAUNCHER
 from pytest_spiral.rules.paths import journal_file
 
 if TYPE_CHECKING:

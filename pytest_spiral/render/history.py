@@ -7,6 +7,7 @@ from typing import Final
 
 from pytest_spiral.model.chronicle import Chronicle, ChronicleRow, CriterionChronicle
 from pytest_spiral.model.judgement import LimitVerdict
+from pytest_spiral.render.figures import comparison_of
 from pytest_spiral.render.layout import Line, Piece, row, rule
 from pytest_spiral.render.words import limit_words
 
@@ -75,7 +76,7 @@ def _scales(rows: Iterable[ChronicleRow]) -> dict[str, tuple[float, float]]:
 
 def _figures(limit: LimitVerdict) -> tuple[float | None, float | None, float | None]:
     """(value, the bound that has to be within the limit, the limit); None where there is no finite one."""
-    adverse = limit.lower if ">=" in limit.limit else limit.upper
+    adverse = limit.lower if comparison_of(limit) == ">=" else limit.upper
     found = [
         None if one is None or not math.isfinite(one) else float(one) for one in (limit.value, adverse, limit.bound)
     ]
@@ -96,6 +97,6 @@ def picture_of(limit: LimitVerdict, scale: tuple[float, float] | None) -> str:
             cells[round(share * (_WIDE - 1))] = mark
 
     put(at, "|")
-    put(bound, "[" if ">=" in limit.limit else "]")
+    put(bound, "[" if comparison_of(limit) == ">=" else "]")
     put(value, "*")
     return "".join(cells)

@@ -1,5 +1,6 @@
 """What `spiral record` says when a run is over: whether it was signed, and how its tests were kept from the key."""
 
+from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.launcher import Confinement
 from pytest_spiral.render.figures import counted
 from pytest_spiral.rules.confinement import confinement_faults
@@ -16,6 +17,14 @@ def render_recorded(keyid: str, path: str, state: str) -> list[str]:
     if path:
         return [f"spiral record: nothing is signed, since the run is {state}: {path}"]
     return ["spiral record: nothing was recorded, and nothing is signed"]
+
+
+def render_pooled(judgement: Judgement, earlier: int) -> list[str]:
+    """What the run came to with `earlier` attempts of its ledger, which pytest's own summary has not; else nothing."""
+    if not earlier or judgement.decision is None:
+        return []
+    attempts = counted(earlier, "earlier attempt", "earlier attempts")
+    return [f"  decision: {judgement.decision.value}, together with {attempts}; pytest has judged this run alone"]
 
 
 def render_confinement(confinement: Confinement) -> list[str]:

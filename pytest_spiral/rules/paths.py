@@ -59,6 +59,11 @@ def journal_file(process: str) -> str:
     return f"{JOURNALS}/{process}.jsonl"
 
 
+def journal_process(path: str) -> str:
+    """The process whose journal lies there: what `journal_file` was given."""
+    return path.rpartition("/")[2].removesuffix(".jsonl")
+
+
 def sample_file(criterion: str, process: str, number: int) -> str:
     """Where the samples of a process's `number`-th measurement lie, relative to `samples/`."""
     return f"{criterion}/{process}-{number}.jsonl"

@@ -38,16 +38,16 @@ class Account:
     @property
     def collected(self) -> bool:
         """Whether the ledger knows that the run's tests were collected; before that no test runs."""
-        return self._last(AttemptCollected) is not None
+        return self._first(AttemptCollected) is not None
 
     @property
     def recovered(self) -> Entry | None:
         """The entry that says it was recovered."""
-        return self._last(AttemptRecovered)
+        return self._first(AttemptRecovered)
 
     def copy(self) -> bytes:
         """The ledger's bytes up to this run's `collected`, as its bundle keeps them; UseError where they are in a branch."""
-        collected = self._last(AttemptCollected)
+        collected = self._first(AttemptCollected)
         for at, one in enumerate(self.entries):
             if collected is not None and one.digest == collected.digest:
                 return b"".join(self.lines[: at + 1])
@@ -61,7 +61,7 @@ class Account:
 
         Raises UntrustedError where the ledger names another manifest, EvidenceError where it cannot be written to.
         """
-        if self._last(AttemptOpened) is None:
+        if self._first(AttemptOpened) is None:
             return
         manifest = None if sibling is None else digest((sibling / MANIFEST).read_bytes())
         known = self.recovered
@@ -84,7 +84,7 @@ class Account:
         The bundle is verified first. Raises UntrustedError where it does not verify, or the ledger has another seal.
         """
         manifest = digest((folder / MANIFEST).read_bytes())
-        known = self._last(AttemptSealed)
+        known = self._first(AttemptSealed)
         if known is not None:
             self._same(known, known.record.manifest, manifest)
             return False
@@ -101,8 +101,8 @@ class Account:
         if said != manifest:
             raise UntrustedError("ledger-sealed", f"entry {entry.seq} of {self.ledger.name} names another manifest.")
 
-    def _last(self, kind: type[Value]) -> Entry | None:
-        """The entry of a kind that counts: the first one."""
+    def _first(self, kind: type[Value]) -> Entry | None:
+        """The entry of a kind that counts, which is the first one."""
         return next((one for one in self.told if isinstance(one.record, kind)), None)
 
 

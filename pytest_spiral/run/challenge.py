@@ -1,6 +1,5 @@
 """Asking a subject what a lesser thing cannot answer. `rules.fidelity` reads the transcripts made here."""
 
-import hashlib
 import json
 import ssl
 import threading
@@ -13,6 +12,7 @@ from pytest_spiral.errors import ExchangeError, SpiralError
 from pytest_spiral.model.exchange import Request
 from pytest_spiral.model.record import Challenge
 from pytest_spiral.model.target import Component
+from pytest_spiral.rules.canonical import digest
 from pytest_spiral.run import clock
 from pytest_spiral.run.endpoints import kind_of, open_endpoint
 from pytest_spiral.transports.base import Endpoint
@@ -123,9 +123,7 @@ def _run_certificate(component: Component, nonce: str) -> dict[str, Any]:  # noq
 def _recorded(component: Component, nonce: str) -> dict[str, Any]:  # noqa: ARG001 - a recording has no answer to it
     """A recording is asked nothing; which one it is, is told."""
     traces = {name: str(endpoint["trace"]) for name, endpoint in sorted(component.endpoints.items())}
-    return {
-        "traces": {name: f"sha256:{hashlib.sha256(Path(at).read_bytes()).hexdigest()}" for name, at in traces.items()}
-    }
+    return {"traces": {name: digest(Path(at).read_bytes()) for name, at in traces.items()}}
 
 
 def _vouched(name: str, endpoint: Mapping[str, Any]) -> bool:
@@ -144,8 +142,7 @@ def _boot_nonce(component: Component, nonce: str) -> dict[str, Any]:
 
 
 def _digest(certificate: Path) -> str:
-    der = ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="ascii"))
-    return "sha256:" + hashlib.sha256(der).hexdigest()
+    return digest(ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="ascii")))
 
 
 def _nonce_session(component: Component, nonce: str) -> dict[str, Any]:

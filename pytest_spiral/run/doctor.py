@@ -34,7 +34,8 @@ def examine(root: Path, target: str) -> Examination:
         if criterion.requires:
             requirement = parse_requirement(criterion.requires)
             for name in requirement.names:
-                known.setdefault(name, probe(name))
+                if name not in known:
+                    known[name] = probe(name)
             outcome = evaluate(requirement, known)
         wanted = Fidelity(criterion.fidelity) if criterion.fidelity else None
         short = str(wanted) if wanted and card.fidelity.rank < wanted.rank else ""

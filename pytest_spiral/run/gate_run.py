@@ -70,6 +70,11 @@ class Request:
     publish: Callable[[LedgerHead], Published | None] | None = None
 
     @property
+    def bundles(self) -> Path:
+        """Where sealed bundles lie, which no result rests on: under `spiral record` not where this run is written."""
+        return self.reports if self.channel is None else Path(self.channel.terms.sealed)
+
+    @property
     def signer(self) -> Signer | None:
         """Who is going to sign."""
         if self.channel is not None:
@@ -146,7 +151,7 @@ def open_run(request: Request) -> Opened:
         git=opening.git_state(request.root),
         plugin=opening.code_digests(request.root, Path(pytest_spiral.__file__).parent),
         gates=request.cards,
-        inputs=read_inputs(request.root, patterns_of(request.plan), request.reports),
+        inputs=read_inputs(request.root, patterns_of(request.plan), request.bundles),
         require=request.require,
         mode="release" if request.release else "draft",
         signer=request.signer,

@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import Final
 
 from pytest_spiral.errors import UntrustedError
 from pytest_spiral.evidence.folder import Folder
@@ -13,10 +12,8 @@ from pytest_spiral.model.evidence import BundleStart, Evidence
 from pytest_spiral.model.launcher import Confinement
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.integrity import Limits, shown
-from pytest_spiral.rules.paths import INVENTORY, JOURNALS, journal_file, path_faults
+from pytest_spiral.rules.paths import INVENTORY, JOURNALS, journal_file, journal_process, path_faults
 from pytest_spiral.run.listener import SIZE, Heard
-
-_SUFFIX: Final = ".jsonl"
 
 
 def copy_run(source: Path, into: Path, limits: Limits | None = None) -> None:
@@ -48,7 +45,7 @@ def check_journals(folder: Path, heard: Heard, limits: Limits | None = None) -> 
     for sentence in heard.faults:
         raise UntrustedError("launcher-contradiction", f"{sentence}.")
     with Folder(folder) as opened:
-        there = {path.rpartition("/")[2].removesuffix(_SUFFIX) for path in opened.names(JOURNALS, limits.files)}
+        there = {journal_process(path) for path in opened.names(JOURNALS, limits.files)}
         for name in sorted(there ^ heard.records.keys()):
             said = "nothing was told of it" if name in there else "its process told of records, and it is not there"
             raise UntrustedError("launcher-journal", f"{shown(journal_file(name), 80)}: {said}.")

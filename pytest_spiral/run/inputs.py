@@ -13,7 +13,6 @@ from pytest_spiral.rules.freshness import PROFILE, changes_of, pattern_of, patte
 
 _MOST_FILES: Final = 10_000
 _SKIPPED: Final = frozenset({"__pycache__", ".git"})
-_CHUNK: Final = 1 << 20
 
 
 def read_inputs(root: Path, names: Iterable[str], aside: Path) -> dict[str, dict[str, str]]:
@@ -39,11 +38,9 @@ def _read(root: Path, name: str, aside: Path) -> dict[str, str]:
 
 
 def _digest(path: Path) -> str:
-    whole = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                whole.update(chunk)
+            whole = hashlib.file_digest(file, "sha256")
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise UseError(f"the input {path} cannot be read ({why}). Remedy: make it readable, or name others.") from error

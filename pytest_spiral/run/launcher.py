@@ -34,6 +34,7 @@ from pytest_spiral.model.launcher import Confinement, Escape, Terms
 from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.confinement import isolation_of
 from pytest_spiral.rules.integrity import Limits
+from pytest_spiral.rules.launched import LAUNCHER
 from pytest_spiral.rules.paths import check_path
 from pytest_spiral.run.confine import Account, become_closed, die_with, end_descendants, give_up, state_of
 from pytest_spiral.run.escape import Marks, code_places, try_all
@@ -41,9 +42,6 @@ from pytest_spiral.run.gate_run import Opened, Sealed, seal_run
 from pytest_spiral.run.handover import check_journals, check_start, check_told, copy_run
 from pytest_spiral.run.listener import Heard, Listener, Publish
 from pytest_spiral.run.logbook import Logbook
-
-LAUNCHER: Final = "SPIRAL_LAUNCHER"
-"""The variable that names the launcher's socket to pytest."""
 
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2)
 _DROPPED: Final = ("SSH_AUTH_SOCK", "SSH_AGENT_PID", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", LAUNCHER)
@@ -369,4 +367,4 @@ def _put(taken: Path, reports: Path) -> Path:
     return folder
 
 
-__all__ = ["LAUNCHER", "Order", "Recorded", "record"]
+__all__ = ["Order", "Recorded", "record"]

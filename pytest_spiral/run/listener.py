@@ -18,7 +18,7 @@ import msgspec
 from pytest_spiral.errors import SpiralError
 from pytest_spiral.ledger.store import Store
 from pytest_spiral.model.base import Value
-from pytest_spiral.model.entry import ENTRIES, AttemptCollected, AttemptOpened, Entry, LedgerHead
+from pytest_spiral.model.entry import ENTRIES, Entry, LedgerHead
 from pytest_spiral.model.launcher import (
     Answer,
     AskLedger,
@@ -48,7 +48,7 @@ _MOST_KEPT: Final = 2**29
 _MOST_FILES: Final = 100
 _CREDENTIALS: Final = struct.Struct("3i")
 _DECODE: Final = msgspec.json.Decoder(Question).decode
-_REGISTERED: Final = {"opened": AttemptOpened, "collected": AttemptCollected}
+_REGISTERED: Final = ("opened", "collected")
 
 Publish = Callable[[LedgerHead], Published]
 """Gives a head to a witness, and says what came of it."""

@@ -11,6 +11,7 @@ from pytest_spiral.errors import ExchangeError, NotOfferedError, TargetError, Ta
 from pytest_spiral.model.exchange import Code, Request
 from pytest_spiral.model.live import LiveComponentCard, LiveService, LiveTarget
 from pytest_spiral.model.target import Component
+from pytest_spiral.rules.canonical import digest
 from pytest_spiral.run import clock
 from pytest_spiral.run.endpoints import Kind, endpoint_of, kind_of, open_endpoint, service_of
 from pytest_spiral.transports import open_transport
@@ -62,7 +63,7 @@ class LiveComponent:
                 raise TargetLostError(f"{self._running.name}: {error}") from error
         self.version = self._stated_version()
         said = "\n".join([self.version, *shown]).encode()
-        self.digest = f"sha256:{hashlib.sha256(said).hexdigest()}"
+        self.digest = digest(said)
         return self
 
     def dial(self, endpoint: str, peek_s: float = 0.0) -> Dialled:

@@ -48,7 +48,7 @@ def compare_load(  # noqa: PLR0913 - a plan, part by part
     are none.
     """
     terms = _terms(item, margin, quantile, confidence)
-    if "rest" not in ways or len(ways) < 1:
+    if "rest" not in ways:
         raise MeasurementError(f"{item}: a mixed load is compared with REST alone, and no way is called 'rest'.")
     if not _FEWEST_BLOCKS <= blocks <= calls or not 0 < 2 * calls <= MOST_CALLS or not 0 < workers <= MOST_WORKERS:
         raise MeasurementError(

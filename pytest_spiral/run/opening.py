@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_spiral.errors import UseError
+from pytest_spiral.rules.canonical import digest
 from pytest_spiral.rules.integrity import shown
 
 _HEADER = re.compile(r"^(Name|Version):[ \t]*(.*?)[ \t\r]*$", re.MULTILINE)
@@ -77,5 +78,5 @@ def code_digests(root: Path, package: Path) -> dict[str, str]:
     digests = {"pytest_spiral": f"sha256:{whole.hexdigest()}"}
     conftest = root / "conftest.py"
     if conftest.is_file():
-        digests["conftest.py"] = f"sha256:{hashlib.sha256(conftest.read_bytes()).hexdigest()}"
+        digests["conftest.py"] = digest(conftest.read_bytes())
     return digests

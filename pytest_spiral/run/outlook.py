@@ -5,20 +5,14 @@ from pathlib import Path
 
 from pytest_spiral.errors import UseError
 from pytest_spiral.model.outlook import Outlook
-from pytest_spiral.rules.gate_files import GATE_FILES
 from pytest_spiral.rules.outlook import outlook_of
 from pytest_spiral.rules.units import UnitError, convert, dimension, parse_quantity
-from pytest_spiral.run.gates import load_gate_files, make_plan
-from pytest_spiral.run.selftest import chosen_criteria
+from pytest_spiral.run.selftest import chosen_plan
 
 
 def look_ahead(root: Path, selector: str, true_rate: str) -> Outlook:
     """What the criteria below `root` that a selector names ask for, and who gets through; raises UseError."""
-    files = load_gate_files(root, GATE_FILES)
-    if not files:
-        raise UseError(f"no gates file is found under {root}. Remedy: run `spiral init`, or name its folder by --root.")
-    plan = make_plan(files, (), ())
-    chosen = chosen_criteria(files, plan, selector)
+    plan, chosen = chosen_plan(root, selector)
     return outlook_of(
         selector, [one for one in plan.criteria() if chosen is None or one.id in chosen], read_rate(true_rate)
     )

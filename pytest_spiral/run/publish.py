@@ -42,9 +42,7 @@ def publish_head(
     """
     line = render_head(head)
     try:
-        done = subprocess.Popen(
-            [*command, line], stdin=subprocess.PIPE, cwd=folder, start_new_session=True, close_fds=True
-        )
+        done = subprocess.Popen([*command, line], stdin=subprocess.PIPE, cwd=folder, start_new_session=True)
     except OSError as problem:
         return Published(head=head, by=by, ok=False, why=f"the command does not start: {problem.strerror}")
     with done:

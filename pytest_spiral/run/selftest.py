@@ -60,16 +60,21 @@ def unproven_of(certificate: Certificate) -> Mapping[str, str]:
 
 def try_bar(root: Path, selector: str) -> Tried:
     """Try the criteria under `root` that a selector names (empty: all), and the judge itself; raises UseError."""
-    files = load_gate_files(root, GATE_FILES)
-    if not files:
-        raise UseError(f"no gates file is found under {root}. Remedy: run `spiral init`, or name its folder by --root.")
-    plan = make_plan(files, (), ())
-    chosen = chosen_criteria(files, plan, selector)
+    plan, chosen = chosen_plan(root, selector)
     bar = certificate_of(plan) if chosen is None else selftest(plan, chosen)
     return Tried(bar, certificate_of(REFERENCE))
 
 
-def chosen_criteria(files: tuple[GateFile, ...], plan: Plan, selector: str) -> frozenset[str] | None:
+def chosen_plan(root: Path, selector: str) -> tuple[Plan, frozenset[str] | None]:
+    """The bar under `root`, and the criteria of it that a selector names (None: all of them); raises UseError."""
+    files = load_gate_files(root, GATE_FILES)
+    if not files:
+        raise UseError(f"no gates file is found under {root}. Remedy: run `spiral init`, or name its folder by --root.")
+    plan = make_plan(files, (), ())
+    return plan, _chosen_criteria(files, plan, selector)
+
+
+def _chosen_criteria(files: tuple[GateFile, ...], plan: Plan, selector: str) -> frozenset[str] | None:
     """The criteria of a stage, a gate, or one of them; None for all. Raises UseError for what is none of these."""
     if not selector:
         return None

@@ -70,21 +70,16 @@ def _component(running: Running, name: str, *, challenged: bool) -> ComponentLoo
     endpoints = tuple(_endpoint(running, component, one) for one in component.endpoints)
     version = component.version or next((one.version for one in endpoints if one.version), "")
     if any(one.trouble in ("unreachable", "tls") for one in endpoints):
-        return ComponentLook(
-            name=name,
-            endpoints=endpoints,
-            observed=Fidelity.UNDECLARED,
-            version=version,
-            shortfall="it cannot be reached",
-        )
-    if not challenged:
-        return ComponentLook(
-            name=name,
-            endpoints=endpoints,
-            observed=Fidelity.UNDECLARED,
-            version=version,
-            shortfall="it was not challenged",
-        )
+        observed, why = Fidelity.UNDECLARED, "it cannot be reached"
+    elif challenged:
+        observed, why = _observed(running, component, name, version)
+    else:
+        observed, why = Fidelity.UNDECLARED, "it was not challenged"
+    return ComponentLook(name=name, endpoints=endpoints, observed=observed, version=version, shortfall=why)
+
+
+def _observed(running: Running, component: Component, name: str, version: str) -> tuple[Fidelity, str]:
+    """How real a component is by its challenge, and why it is no more than that."""
     asked = challenge(component, secrets.token_hex(16))
     seen = SubjectSeen(
         subject=name,
@@ -95,10 +90,7 @@ def _component(running: Running, name: str, *, challenged: bool) -> ComponentLoo
         registered=Fidelity(running.fidelity),
         challenge=asked,
     )
-    why = shortfall(asked) if asked is not None else "no challenge is named for it"
-    return ComponentLook(
-        name=name, endpoints=endpoints, observed=observed_fidelity(seen), version=version, shortfall=why
-    )
+    return observed_fidelity(seen), shortfall(asked) if asked is not None else "no challenge is named for it"
 
 
 def _endpoint(running: Running, component: Component, name: str) -> EndpointSeen:

@@ -155,12 +155,13 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
     level = level_of(signed, witnessed=witnessed)
     if grounds.expectation is not None and report.state == "sealed":
         report = _compare_expectation(report, grounds.expectation, judged, level)
+    marked = _marked(judgement, signed, witnessed)
     return Checked(
         report,
-        _marked(judgement, signed, witnessed),
+        marked,
         signed,
         _standing(evidence, grounds, level),
-        _proven(evidence, judgement, level, _marked(judgement, signed, witnessed)),
+        _proven(evidence, judgement, level, marked),
         attested,
         times_of(evidence.bundle, report),
         witnessed,

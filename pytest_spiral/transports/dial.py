@@ -1,7 +1,6 @@
 """Connecting to an endpoint and no more: how long it takes, who answers, and what is wrong where nobody does."""
 
 import contextlib
-import hashlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from pytest_spiral.rules.canonical import digest
 from pytest_spiral.transports.base import Endpoint
 
 Trouble = Literal["unreachable", "tls"]
@@ -107,7 +107,7 @@ def _shake_hands(made: "_Handshake", endpoint: Endpoint, peek_s: float, spent: C
             "certificates it wants.",
         ) from error
     certificate = made.tls.getpeercert(binary_form=True) or b""
-    return Dialled(took, made.tls.version() or "", f"sha256:{hashlib.sha256(certificate).hexdigest()}")
+    return Dialled(took, made.tls.version() or "", digest(certificate))
 
 
 class _Handshake:

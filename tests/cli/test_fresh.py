@@ -1,5 +1,6 @@
-"""`spiral show --fresh` and `spiral why --fresh`: exactly the dependants of what changed are stale."""
+"""`--fresh` of `spiral show`, `spiral why` and `spiral status`: exactly the dependants of what changed are stale."""
 
+import shutil
 import subprocess
 import sys
 
@@ -52,7 +53,19 @@ def project(tmp_path_factory):
     }.items():  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    command = [sys.executable, "-m", "pytest", "--spiral-evidence", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    ledger = "--spiral-ledger=reports/ledger.jsonl"
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--spiral-evidence",
+        ledger,
+        "-q",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cacheprovider",
+    ]
     assert subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
     return folder
 
@@ -112,3 +125,32 @@ def test_the_bundle_verifies_and_names_the_files(project, changed):
     assert '"src/a.py":"sha256:' in start.read_text()
     changed("src/a.py", "a = 2\n")
     assert "not to be trusted" not in spiral(project, "verify", str(start.parent))
+
+
+def status(project, *arguments):
+    """What `spiral status --fresh` says of inputs, with one blank between words."""
+    said = spiral(project, "status", "--fresh", *arguments)
+    return " ".join(said.partition("inputs since the newest sealed runs")[2].split())
+
+
+def test_the_status_names_the_criteria_that_are_stale(project, changed):
+    fresh = status(project)
+    assert "2 of 2 criteria that declare inputs are fresh 1 declare none, and nobody can tell of them" in fresh
+    assert "S1." not in fresh
+    changed("src/a.py", "a = 2\n")
+    said = status(project)
+    assert "S1.python stale, so not run on what is there now: src/a.py changed (src/*.py) on no target" in said
+    assert "S1.data" not in said
+    assert "1 of 2 criteria that declare inputs are fresh" in said
+    assert "src/a.py" not in spiral(project, "status")
+
+
+def test_of_a_bundle_that_is_gone_or_changed_nobody_can_tell(project, tmp_path):
+    gone = status(project, "--reports", str(tmp_path))
+    assert gone.count("nobody can tell: its bundle is not under") == 3
+    assert "0 of 0 criteria that declare inputs are fresh of 3 nobody can tell" in gone
+    (bundle,) = (one.parent for one in project.glob("reports/*/*/bundle.json"))
+    copy = shutil.copytree(bundle, tmp_path / "run" / bundle.name)
+    start = (copy / "bundle.json").read_bytes()
+    (copy / "bundle.json").write_bytes(start.replace(b'"src/a.py"', b'"src/b.py"'))
+    assert status(project, "--reports", str(tmp_path)).count("nobody can tell: its bundle is not to be trusted") == 3

@@ -96,6 +96,20 @@ def test_status_of_drafts_only_counts_none(spiral_command, keeper):
     assert "attempts 0; 1 draft beside" in spiral_command("status").out
 
 
+def test_freshness_is_asked_of_the_newest_sealed_run_and_of_a_draft_only_where_there_is_no_other(
+    spiral_command, keeper
+):
+    def told():
+        return " ".join(spiral_command("status", "--fresh").out.partition("inputs since")[2].split())
+
+    keeper.run(seal=False)
+    assert told().count("nobody can tell: none of its runs was sealed") == 2
+    keeper.run(draft=True)
+    assert told().count("its bundle is not under reports on sandbox run-2") == 2
+    keeper.run("fail").run("pass").run(draft=True).run(seal=False)
+    assert told().count("its bundle is not under reports on sandbox run-4") == 2
+
+
 def test_show_lists_entries_and_the_last_ones(spiral_command, keeper):
     keeper.run("fail")
     lines = spiral_command("ledger", "show").out.splitlines()

@@ -249,6 +249,60 @@ def test_the_ledger_is_written_by_the_launcher_alone(project):
     assert {one["aim"] for one in told_of(project)["confinement"]["escapes"]} == {*AIMS, "ledger"}
 
 
+def test_what_was_sealed_before_is_no_input_and_makes_nothing_stale(project):
+    project.write("gates.toml", GATES.replace("LEVEL", "E2") + 'inputs = ["**/*.json", "*.py"]\n')
+    project.write("data.json", "{}")
+    opened = set()
+    for _ in range(2):
+        done = project.record()
+        assert done.status == 0, done.said
+        (last,) = {*project.folder.glob("reports/run/*")} - opened
+        opened.add(last)
+    read = json.loads((last / "bundle.json").read_text())["inputs"]
+    assert {name: list(files) for name, files in read.items()} == {"**/*.json": ["data.json"], "*.py": ["test_lost.py"]}
+    fresh = project.spiral("show", last, "--fresh")
+    assert (fresh.status, "1 of 1 criteria that declare inputs are fresh" in fresh.said) == (0, True), fresh.said
+
+
+POOLED = GATES.replace(
+    'limit = "failures(work) <= 0"\nsamples = 3', 'limit = "rate(work) >= 95 %"\nsamples = 59\nconfidence = 0.95'
+).replace('assurance = "LEVEL"\n', "")
+COUNTED = """\
+from pathlib import Path
+
+import pytest
+
+@pytest.mark.criterion("S1.lost")
+def test_nothing_is_lost(spiral):
+    with spiral.measure("work") as m:
+        for _ in range(int(Path("take").read_text())):
+            m.hit()
+"""
+
+
+def night(project, count):
+    """One release run of `count` samples for the plan of POOLED."""
+    project.write("take", str(count))
+    return project.record("--spiral-release", options=["--ledger", "reports/ledger.jsonl"])
+
+
+def test_attempts_that_fill_a_plan_together_end_with_success(project):
+    project.write("gates.toml", POOLED)
+    project.write("test_lost.py", COUNTED)
+    project.write(".gitignore", "take\n")
+    git = ["git", "-C", str(project.folder), "-c", "user.name=a", "-c", "user.email=a@b.invalid"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "it"]):
+        subprocess.run([*git, *arguments], check=True)
+    first = night(project, 30)
+    assert (first.status, "together with" in first.said) == (1, False), first.said
+    opened = project.bundle
+    second = night(project, 29)
+    assert second.status == 0, second.said
+    assert "decision: GO, together with 1 earlier attempt" in second.said
+    (last,) = {*project.folder.glob("reports/run/*")} - {opened}
+    assert project.verified(bundle=last)[0].status("go") == 0
+
+
 def test_a_head_that_the_launcher_published_proves_e3(project):
     project.write("gates.toml", GATES.replace("LEVEL", "E3"))
     (project.home / "keep").write_text('#!/bin/sh\ncat > ../head.txt\necho "$1" > ../argument.txt\n')

@@ -89,6 +89,13 @@ def test_a_gate_is_probed_run_and_verified_and_each_command_is_logged_without_it
     assert str(bundle.parent) in " ".join(log["phases"][2]["command"])
 
 
+def test_a_word_that_is_no_unicode_is_logged_in_its_escaped_form(spiral_command, project):
+    folder = project()
+    said = spiral_command("run", "S1", "--", "--no-such-\udcff")
+    assert said.status == 4, said.out + said.err
+    assert "--no-such-\\udcff" in log_of(folder)["phases"][1]["command"]
+
+
 def test_a_gate_that_fails_ends_with_pytests_status_and_is_verified_all_the_same(spiral_command, project):
     folder = project(broken=1)
     said = spiral_command("run", "S1")

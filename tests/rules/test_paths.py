@@ -13,6 +13,7 @@ from pytest_spiral.rules.paths import (
     check_path,
     clean_segment,
     journal_file,
+    journal_process,
     path_faults,
     run_id,
     sample_file,
@@ -123,5 +124,6 @@ def test_a_foreign_name_stays_recognisable(name, segment):
 
 def test_journals_and_samples_lie_where_the_format_says():
     assert journal_file("gw0") == "journal/gw0.jsonl"
+    assert journal_process(journal_file("gw0.x")) == "gw0.x"
     assert sample_file("B1.recall", "gw0", 3) == "B1.recall/gw0-3.jsonl"
     assert re.fullmatch(r"[A-Za-z0-9./_-]+", sample_file("B1.recall", "gw0", 3))

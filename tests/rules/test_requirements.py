@@ -13,6 +13,7 @@ from pytest_spiral.rules.requirements import (
     check_names,
     evaluate,
     parse_requirement,
+    secret_names,
 )
 from pytest_spiral.rules.requirements.terms import COMPARE, Compared, Joined, Named, Not, Term
 from pytest_spiral.rules.units import Quantity
@@ -276,6 +277,16 @@ def test_the_names_are_sorted_and_each_is_there_once() -> None:
 )
 def test_a_name_that_nothing_answers_for_is_told_with_its_near_match(text: str, told: list[str]) -> None:
     assert check_names(parse_requirement(text)) == told
+
+
+def test_the_secrets_that_are_asked_for_are_named_once():
+    texts = [
+        'secret("B_TOKEN") and memory >= 1 GiB',
+        'secret("A_KEY") or secret("B_TOKEN")',
+        "cpu.cores >= 2",
+        "tool.secret",
+    ]
+    assert secret_names(texts) == ("A_KEY", "B_TOKEN")
 
 
 def test_a_name_like_no_other_is_told_with_all_that_are_known() -> None:

@@ -1,9 +1,10 @@
-"""Fact names in a requirement that nothing answers for."""
+"""Names in requirements: facts that nothing answers for, and the secrets that are asked for."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from pytest_spiral.model.profile import KNOWN_FACTS, OPEN_FAMILIES
+from pytest_spiral.model.profile import KNOWN_FACTS, OPEN_FAMILIES, SECRET
+from pytest_spiral.rules.requirements.reader import parse_requirement
 from pytest_spiral.rules.requirements.terms import Requirement
 
 
@@ -14,6 +15,13 @@ def check_names(requirement: Requirement, known: Collection[str] = tuple(KNOWN_F
     """
     unknown = (name for name in requirement.names if name not in known and not _is_open(name))
     return [_suggestion(name, known) for name in unknown]
+
+
+def secret_names(requirements: Iterable[str]) -> tuple[str, ...]:
+    """The secrets that requirements ask for by `secret("NAME")`, each once, sorted; raises RequirementError."""
+    asking = (text for text in requirements if SECRET[:-1] in text)
+    facts = {name for text in asking for name in parse_requirement(text).names}
+    return tuple(sorted(name.removeprefix(SECRET) for name in facts if name.startswith(SECRET)))
 
 
 def _is_open(name: str) -> bool:
