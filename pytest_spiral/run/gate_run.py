@@ -22,7 +22,7 @@ from pytest_spiral.model.launcher import Confinement, Published
 from pytest_spiral.model.profile import Profile
 from pytest_spiral.model.record import End, JournalHead
 from pytest_spiral.render.markdown import render_change_notes, render_summary_markdown
-from pytest_spiral.rules.canonical import canonical_bytes, digest
+from pytest_spiral.rules.canonical import canonical_bytes, digest, plain
 from pytest_spiral.rules.freshness import patterns_of
 from pytest_spiral.rules.paths import LEDGER, SELFTEST, run_id
 from pytest_spiral.rules.redact import Redactor
@@ -135,7 +135,7 @@ def open_run(request: Request) -> Opened:
     nonce = secrets.token_hex(16)
     plan_bytes = canonical_bytes(msgspec.to_builtins(request.plan))
     folder = create_bundle(request.reports / request.slug, run_id(opened, request.slug, nonce))
-    start = BundleStart(
+    said = BundleStart(
         run=folder.name,
         nonce=nonce,
         opened=opened,
@@ -159,7 +159,8 @@ def open_run(request: Request) -> Opened:
         confinement=request.confinement,
     )
     write_once(folder / "plan.json", plan_bytes)
-    data = msgspec.json.encode(start) + b"\n"
+    written = plain(said)  # a word of the command line need not be text
+    start, data = msgspec.convert(written, BundleStart), msgspec.json.encode(written) + b"\n"
     write_once(folder / "bundle.json", data)
     logbook = None if request.ledger is None else Logbook(request.ledger, start, digest(data))
     if logbook is not None:

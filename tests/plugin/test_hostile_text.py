@@ -319,6 +319,14 @@ def test_no_evidence_is_annotated_too(lab, monkeypatch):
     assert [line for line in annotations(out) if "title=spiral%3A no evidence" in line], out
 
 
+def test_words_of_the_command_line_need_not_be_text(lab):
+    lab.smallest()  # without workers: xdist itself cannot hand such a word to one
+    ran = lab.run("--junit-prefix=\udcff")
+    start = json.loads((ran.bundle / "bundle.json").read_text())
+    assert "--junit-prefix=\\udcff" in start["argv"]
+    assert ran.checked.report.outcome == "sound", ran.out
+
+
 # what is meant for a program, read by a person
 
 
