@@ -84,6 +84,23 @@ def test_what_cannot_be_proven_or_cannot_fail_is_said(limits, fields, state, sen
     assert (found.state, sentence in found.sentence) == (state, True), found.sentence
 
 
+@pytest.mark.parametrize(
+    ("limits", "fields", "defect"),
+    [
+        (["p90(x) <= 1000 s", "min(x) >= 20 us"], {"samples": 50, "confidence": "0.95"}, "thousandfold"),
+        (["duration(x) <= 1 h", "duration(x) >= 1 ms"], {}, "thousandfold"),
+        (["failures(x) <= 0", "min(x) >= 20 us"], {"samples": 50}, "thousandfold"),
+        (["failures(x) <= 30", "p90(x) <= 1 ms"], {"samples": 60, "confidence": "0.95"}, "unresolved"),
+        (["failures(x) <= 30", "max(x) <= 1 ms"], {"samples": 60}, "unresolved"),
+        (["failures(x) <= 5", "p95(x) >= 0 ms"], {"samples": 90, "confidence": "0.5"}, "one-too-many"),
+    ],
+)
+def test_what_is_no_defect_of_a_limit_is_not_held_against_it(limits, fields, defect):
+    """A window so wide that a thousandth of a good time is good too; failures, of which no time is bad; time zero."""
+    found = proof(*limits, **fields)
+    assert (found.state, found.missed, defect in found.caught) == ("proven", (), True)
+
+
 def test_a_limit_that_is_always_kept_names_the_defects_that_came_through():
     assert "all-bad" in {one.defect for one in proof("failures(x) <= 50", samples=50).missed}
 
