@@ -150,6 +150,20 @@ def test_a_plan_is_made_no_smaller_than_it_can_be_proven():
     assert 299 <= small.samples < 1_000
 
 
+@pytest.mark.parametrize(
+    ("limits", "samples", "state"),
+    [
+        (["failures(x) <= 500"], 100_000, "proven"),
+        (["failures(x) <= 50", "all-pass"], 77, "proven"),
+        (["failures(x) <= 6000"], 100_000, "untried"),
+        (["failures(x) <= 20000"], 20_000, "blind"),
+        (["failures(x) <= 77", "all-pass"], 77, "blind"),
+    ],
+)
+def test_a_limit_on_failures_can_fail_in_the_smaller_plan_where_it_can_in_its_own(limits, samples, state):
+    assert proof(*limits, samples=samples).state == state
+
+
 def test_a_plan_too_large_to_be_tried_is_not_tried_and_stands():
     found = proof("rate(x) >= 99.99 %", samples=40_000, confidence="0.95")
     assert (found.state, f"{MOST_TRIED:,}" in found.sentence) == ("untried", True)

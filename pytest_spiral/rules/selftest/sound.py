@@ -24,6 +24,7 @@ from pytest_spiral.model.record import (
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import criterion_faults
 from pytest_spiral.rules.judge import judge
+from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.selftest.facts import STATED, facts_for
 from pytest_spiral.rules.selftest.recipes import UnsoundError, recipes_of
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, failed
@@ -59,7 +60,7 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
     most = _MOST_EACH if tests_of(bar) > 1 and len(bar.limits) > 1 else MOST_SAMPLES
     while most < min(size_of(bar), 2 * MOST_TRIED):
         smaller = _with_plan(bar, most)
-        if not any(criterion_faults(smaller)):
+        if not any(criterion_faults(smaller)) and (_can_fail(smaller) or not _can_fail(bar)):
             bar = smaller
             break
         most *= 2
@@ -88,6 +89,11 @@ def _with_plan(criterion: Criterion, most: int) -> Criterion:
     )
     samples = None if criterion.samples is None else min(criterion.samples, most)
     return msgspec.structs.replace(criterion, limits=limits, samples=samples)
+
+
+def _can_fail(criterion: Criterion) -> bool:
+    """Whether each limit on failures is on fewer than there are samples: a smaller plan must not be kept always."""
+    return all(bound_of(one) < (criterion.plan_of(one) or 1) for one in criterion.limits if one.statistic == "failures")
 
 
 def stage(criterion: Criterion, plan: Plan) -> Scene:
