@@ -114,7 +114,7 @@ def parse_manifest(text: str, source: str) -> Manifest:
     """The manifest in a text, `source` being what messages call it; raises ManifestError."""
     try:
         read = msgspec.convert(tomllib.loads(text), _File)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # msgspec's and TOML's own are ValueErrors
         raise ManifestError(f"The boot manifest {source} cannot be taken: {error}.") from error
     trouble = _trouble(read.component)
     if trouble:
