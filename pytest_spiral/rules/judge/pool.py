@@ -244,7 +244,7 @@ def _missing(attempts: Sequence[Attempt]) -> list[Finding]:
         f"what {names} measured for the same plan is not here: put the bundle under the reports folder, "
         "or recover the run if it was killed"
     )
-    return [Finding(Verdict.INCONCLUSIVE, "attempt-missing", sentence)]
+    return [Finding(Verdict.INCONCLUSIVE, str(Reason.ATTEMPT_MISSING), sentence)]
 
 
 def _broken(attempts: Sequence[Attempt]) -> Finding:
