@@ -41,6 +41,11 @@ class Fault(NamedTuple):
     remedy: str
 
 
+def confidence_of(criterion: Criterion) -> Fraction | None:
+    """The declared confidence as an exact number; None for `none` and where the limits need none."""
+    return None if criterion.confidence in (None, "none") else Fraction(Decimal(criterion.confidence))
+
+
 def criterion_faults(criterion: Criterion) -> Iterator[Fault]:
     """Everything that keeps a criterion from being judged, in the order in which it should be mended."""
     yield from _kind(criterion)
@@ -210,9 +215,9 @@ def _provable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
     samples = criterion.plan_of(limit)
     if samples is not None and criterion.combine == "pooled":
         samples *= criterion.consecutive
-    if samples is None or criterion.confidence in (None, "none") or limit.statistic not in CONFIDENT:
+    confidence = confidence_of(criterion) if limit.statistic in CONFIDENT else None
+    if samples is None or confidence is None:
         return
-    confidence = Fraction(Decimal(criterion.confidence))
     if criterion.sequential is not None:
         yield from _decidable(criterion, limit, samples, confidence)
         return
@@ -246,16 +251,17 @@ def _countable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
     except UnitError as error:
         yield Fault("exposure", f"{criterion.id}: {error}.", f"give the exposure in {unit.removeprefix('per ')}")
         return
-    if criterion.confidence in (None, "none"):
+    confidence = confidence_of(criterion)
+    if confidence is None:
         return
-    least = smallest_exposure(bound, Fraction(Decimal(criterion.confidence)))
-    if exposure.number < least and not _no_event_proves(bound * exposure.number, criterion.confidence):
+    least = smallest_exposure(bound, confidence)
+    if exposure.number < least and not _no_event_proves(bound * exposure.number, confidence):
         problem = f"{criterion.id}: {criterion.exposure} without an event can never prove {limit.text}."
         yield Fault("exposure", problem, f"count over at least {least} {exposure.unit}")
 
 
-def _no_event_proves(expected: Fraction, confidence: str) -> bool:
-    return compare_lower_tail(Poisson(expected), 0, 1 - Fraction(Decimal(confidence))) <= 0
+def _no_event_proves(expected: Fraction, confidence: Fraction) -> bool:
+    return compare_lower_tail(Poisson(expected), 0, 1 - confidence) <= 0
 
 
 def _share(text: str) -> Fraction | None:
