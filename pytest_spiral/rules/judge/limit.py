@@ -31,7 +31,6 @@ from pytest_spiral.rules.judge.sentences import limit_note, limit_sentence
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.statistics import (
     Judged,
-    Qualifier,
     Reason,
     Timing,
     independence_note,
@@ -381,5 +380,3 @@ _JUDGES: dict[str, Callable[[Case], Judged]] = {
     "duration": _duration,
     "equal": _equal,
 }
-
-__all__ = ["Qualifier", "judge_limit", "limit_verdict"]
