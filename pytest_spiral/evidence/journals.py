@@ -112,9 +112,7 @@ def journal_heads(folder: Path, limits: Limits | None = None) -> dict[str, Journ
     with Folder(folder) as opened:
         start = first_link(opened.read(BUNDLE, limits.json))
         workers = [path for path in journal_paths(opened.names(JOURNALS, limits.files)) if path != MAIN_JOURNAL]
-        return {
-            _process_of(path): _head(opened.last_line(path, limits.journal_line), start, limits) for path in workers
-        }
+        return {process_of(path): _head(opened.last_line(path, limits.journal_line), start, limits) for path in workers}
 
 
 def journal_sizes(folder: Path) -> tuple[tuple[str, int], ...]:
@@ -132,6 +130,11 @@ def journal_paths(paths: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda path: (path != MAIN_JOURNAL, path))
 
 
+def process_of(path: str) -> str:
+    """The name of the process that wrote a journal."""
+    return path.rpartition("/")[2].removesuffix(_SUFFIX)
+
+
 def read_journals(reading: Reading, bundle: bytes, nonce: str | None, take: Take) -> Journals:
     """Read journals one after the other, each record once, in memory that does not grow with tests.
 
@@ -143,7 +146,7 @@ def read_journals(reading: Reading, bundle: bytes, nonce: str | None, take: Take
         if path.startswith(f"{JOURNALS}/") and not _is_journal(path):
             reading.note(finding("journal-unlisted", path, "only journals belong into this folder."))
     for path in known:
-        process = Process(_process_of(path), first_link(bundle))
+        process = Process(process_of(path), first_link(bundle))
         read.processes[process.name] = process
         with noted(reading.note, path):
             _read_one(reading, process, _Records(read, process, nonce, reading.note, take))
@@ -318,7 +321,3 @@ def _head(raw: bytes, start: Link, limits: Limits) -> JournalHead:
 def _is_journal(path: str) -> bool:
     folder, _, name = path.rpartition("/")
     return folder == JOURNALS and name.endswith(_SUFFIX) and name != _SUFFIX
-
-
-def _process_of(path: str) -> str:
-    return path.rpartition("/")[2].removesuffix(_SUFFIX)

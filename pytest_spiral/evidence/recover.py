@@ -10,7 +10,7 @@ from typing import Final, Literal
 from pytest_spiral.errors import UntrustedError, UseError
 from pytest_spiral.evidence.findings import noted, refuse
 from pytest_spiral.evidence.folder import Folder
-from pytest_spiral.evidence.journals import journal_heads, journal_paths
+from pytest_spiral.evidence.journals import journal_heads, journal_paths, process_of
 from pytest_spiral.evidence.read import inventory_parts
 from pytest_spiral.evidence.store import add_lines, make_folder, write_stream
 from pytest_spiral.evidence.verify import verify_integrity
@@ -43,7 +43,7 @@ class _Survey:
 
     @property
     def process(self) -> str:
-        return self.path.rpartition("/")[2].removesuffix(".jsonl")
+        return process_of(self.path)
 
     def take(self, record: Value) -> None:
         if isinstance(record, Test):
