@@ -145,7 +145,7 @@ def _key(criterion: Criterion, population: Population, context: Context) -> byte
     A test's id holds what it was parametrised with, its transport for one.
     """
     start, first = context.evidence.bundle, population.first
-    hardware = [(one.name, one.state, one.value, one.unit) for one in start.profile.facts if one.kind == "hardware"]
+    hardware = [(one.name, one.state, one.value, one.unit) for one in start.profile.hardware]
     return msgspec.json.encode(
         {
             "test": population.test,
