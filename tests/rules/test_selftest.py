@@ -164,6 +164,20 @@ def test_a_limit_on_failures_can_fail_in_the_smaller_plan_where_it_can_in_its_ow
     assert proof(*limits, samples=samples).state == state
 
 
+@pytest.mark.parametrize(
+    ("limits", "exposure", "state", "scaled"),
+    [
+        (["count-rate(x) <= 5000 per d"], "1 d", "proven", ""),
+        (["count-rate(x) <= 100 per s"], "90 min", "proven", "exposure 0.09 min for 90 min"),
+        (["count-rate(x) <= 100 per s", "count-rate(y) <= 2 per h"], "90 min", "untried", ""),
+        (["count-rate(x) <= 2 per h"], "90 items", "unsound", ""),
+    ],
+)
+def test_very_many_events_are_tried_over_less_exposure_or_not_at_all(limits, exposure, state, scaled):
+    found = proof(*limits, exposure=exposure, confidence="0.95")
+    assert (found.state, found.scaled) == (state, scaled), found.sentence
+
+
 def test_a_plan_too_large_to_be_tried_is_not_tried_and_stands():
     found = proof("rate(x) >= 99.99 %", samples=40_000, confidence="0.95")
     assert (found.state, f"{MOST_TRIED:,}" in found.sentence) == ("untried", True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +30,7 @@ from pytest_spiral.rules.selftest.facts import STATED, facts_for
 from pytest_spiral.rules.selftest.recipes import UnsoundError, recipes_of
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, failed
 from pytest_spiral.rules.selftest.tails import too_many
+from pytest_spiral.rules.units import UnitError, decimal_text, parse_quantity
 
 MOST_SAMPLES: Final = 100
 """A plan of more samples is made as small as this, or as small as it can still be proven: the rules are the same."""
@@ -37,7 +39,7 @@ VOUCHED: Final[Level] = "E3"
 """The level at which made-up evidence is judged: a pass that lacks a signature only would hide that it is one."""
 
 MOST_TRIED: Final = 5_000
-"""A plan that takes more samples to be proven at all is not tried: it would take longer than the run."""
+"""A plan that takes more samples, or events, to be proven at all is not tried: it would take longer than the run."""
 
 _MOST_EACH: Final = 10
 """As many samples, and as many tests, where each of a number of bound tests takes samples too."""
@@ -64,6 +66,7 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
             bar = smaller
             break
         most *= 2
+    bar = _over_less(bar)
     changes = [
         f"{what} {now} for {was}"
         for what, now, was in (
@@ -71,6 +74,7 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
             ("warm-up", bar.warm_up, criterion.warm_up),
             ("blocks", bar.blocks, criterion.blocks),
             ("runs", bar.consecutive, criterion.consecutive),
+            ("exposure", bar.exposure, criterion.exposure),
         )
         if now != was
     ]
@@ -80,6 +84,29 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
 def size_of(criterion: Criterion) -> int:
     """How many samples its largest limit takes, in one run."""
     return max((criterion.plan_of(limit) or 0 for limit in criterion.limits), default=0)
+
+
+def events_of(criterion: Criterion) -> Fraction:
+    """How many events a rate of them comes to at its limit, over the exposure; the largest.
+
+    0 where the exposure is not of the kind that the limit is per: that is a fault of its own.
+    """
+    try:
+        exposure = parse_quantity(criterion.exposure or "0")
+        rates = [bound_of(one, f"per {exposure.unit}") for one in criterion.limits if one.statistic == "count-rate"]
+    except UnitError:
+        return Fraction(0)
+    return max(rates, default=Fraction(0)) * exposure.number
+
+
+def _over_less(bar: Criterion) -> Criterion:
+    """The criterion with its events counted over less, in powers of ten, where very many would come and less will do."""
+    smaller = bar
+    while events_of(smaller) > MOST_TRIED:
+        exposure = parse_quantity(smaller.exposure or "0")
+        less = f"{decimal_text(exposure.number / 10)} {exposure.unit}"
+        smaller = msgspec.structs.replace(smaller, exposure=less)
+    return bar if any(criterion_faults(smaller)) else smaller
 
 
 def _with_plan(criterion: Criterion, most: int) -> Criterion:
