@@ -4,6 +4,8 @@ A line such as `0 of 1 812 kill points lost or lied` is the sum of what tests ha
 attack catalogue counts its tests. Counts travel in the tests' reports, so that they come from workers too.
 """
 
+import os
+import select
 from collections import Counter
 
 import pytest
@@ -22,6 +24,23 @@ SOUND = "sound"
 def tally(record_property):
     """Say how many of how many something was, such as `tally(0, 19, "kill points lost or lied")`; the same words are summed."""
     return lambda count, of, what: record_property(COUNT, f"{count} {of} {what}")
+
+
+@pytest.fixture(scope="session")
+def has_ended():
+    """Wait for the kernel's word that a process is over, whether or not somebody has waited for it."""
+
+    def look(pid: int, seconds: float = 5.0) -> bool:
+        try:
+            watch = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        try:
+            return bool(select.select([watch], [], [], seconds)[0])
+        finally:
+            os.close(watch)
+
+    return look
 
 
 def pytest_configure(config):

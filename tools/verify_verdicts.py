@@ -925,7 +925,9 @@ def judge(read, records, measures, end, walls):
     moved = {one["id"] for one in said["criteria"] if one["id"] in left and "bar moved" in one["qualifiers"]}
     wrong += compare_decisions(evidence, gates, standing, said, moved=moved)
     controls = [name for name in found if evidence.criteria[name]["control"]]
-    held = sum(standing[name][0] == "pass" for name in controls)
+    ran = [name for name in controls if standing[name][1] not in ("not-run", "environment-limited", "inapplicable")]
+    held = f"{sum(standing[name][0] == 'pass' for name in ran)} of {len(ran)} controls failed as they must"
+    held += f", {len(controls) - len(ran)} did not run" if len(controls) > len(ran) else ""
     seen = {one["subject"] for one in evidence.of("subject") if not one["control"]}
     whole = f"{len(found) - len(left)} of {len(found)} criteria from their samples; figures and sentences not checked"
     rest = "".join(f"; {name} not checked ({why})" for name, why in left.items())
@@ -934,7 +936,7 @@ def judge(read, records, measures, end, walls):
     notes = {
         7: f"{len(seen)} subjects",
         9: whole + rest,
-        10: f"{held} of {len(controls)} controls failed as they must; selftest not checked",
+        10: f"{held}; selftest not checked",
     }
     steps = {step: ["held", note] for step, note in notes.items()}
     steps[8] = ["cannot-tell", "nothing is read here that tells of ledger, attestation and publishing"]

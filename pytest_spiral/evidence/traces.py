@@ -1,6 +1,6 @@
 """Verifying what was compared: each comparison is made again from the two exchanges that the traces hold."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
@@ -34,6 +34,7 @@ from pytest_spiral.rules.parity import (
 from pytest_spiral.rules.paths import HANDSHAKE_PARITY, HANDSHAKES, PARITY, QUARANTINED, SAMPLES, TRACES
 
 T = TypeVar("T", bound=msgspec.Struct)
+J = TypeVar("J", LatencyParity, LoadParity)
 
 _LONGEST: Final = 400
 # Any of these says that there were no two sides; the others say that the sides cannot be compared, which is no forgery.
@@ -128,9 +129,9 @@ class _Service:
             self._traced.seen |= {(comparison.item, one.checksum) for one in _sides(comparison)}
             self._compare(path, parity, comparison)
         for latency in parity.latency:
-            self._judge(path, latency)
+            self._hold_latency(path, latency)
         for load in parity.load:
-            self._judge_load(path, load)
+            self._hold_judged(path, load, judge_load_again, "times")
 
     def _read(self, path: str, kind: type[T]) -> T | None:
         try:
@@ -175,7 +176,7 @@ class _Service:
         for code, sentence in _faults(said, made):
             self._note(code, path, f"{said.item}: {sentence}")
 
-    def _judge(self, path: str, said: LatencyParity) -> None:
+    def _hold_latency(self, path: str, said: LatencyParity) -> None:
         for pair in said.pairs:
             for name, sent, done in (
                 (pair.rest, pair.rest_sent, pair.rest_done),
@@ -184,23 +185,17 @@ class _Service:
                 known = self._exchanges.get(name)
                 if known is not None and (known.sent_ns, known.done_ns) != (sent, done):
                     self._note("parity-mismatch", path, f"{said.item}: the times of {name} are not those of its trace.")
-        try:
-            again = judge_again(said)
-        except ValueError as problem:
-            self._note("parity-mismatch", path, f"{said.item}: it cannot be judged again ({problem}).")
-            return
-        if again != said:
-            sentence = f"{said.item}: it says {said.verdict}, and its pairs give {again.verdict}, or other figures."
-            self._note("parity-mismatch", path, sentence)
+        self._hold_judged(path, said, judge_again, "pairs")
 
-    def _judge_load(self, path: str, said: LoadParity) -> None:
+    def _hold_judged(self, path: str, said: J, judge: Callable[[J], J], basis: str) -> None:
+        """Judge again what is recorded; `basis` is what it is judged from."""
         try:
-            again = judge_load_again(said)
+            again = judge(said)
         except ValueError as problem:
             self._note("parity-mismatch", path, f"{said.item}: it cannot be judged again ({problem}).")
             return
         if again != said:
-            sentence = f"{said.item}: it says {said.verdict}, and its times give {again.verdict}, or other figures."
+            sentence = f"{said.item}: it says {said.verdict}, and its {basis} give {again.verdict}, or other figures."
             self._note("parity-mismatch", path, sentence)
 
     def _hold(self, path: str, said: HandshakeDocument) -> None:

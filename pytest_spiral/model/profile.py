@@ -131,6 +131,11 @@ class Profile(Value, frozen=True, kw_only=True):
         return self.by_name[name]
 
     @property
+    def hardware(self) -> tuple[Fact, ...]:
+        """The facts of what a machine is built of; what else it has changes with every hour."""
+        return tuple(fact for fact in self.facts if fact.kind == "hardware")
+
+    @property
     def by_name(self) -> Mapping[str, Fact]:
         """The facts under their names, for the evaluation of a requirement."""
         return MappingProxyType({fact.name: fact for fact in self.facts})

@@ -41,6 +41,11 @@ class Fault(NamedTuple):
     remedy: str
 
 
+def confidence_of(criterion: Criterion) -> Fraction | None:
+    """The declared confidence as an exact number; None for `none` and where the limits need none."""
+    return None if criterion.confidence in (None, "none") else Fraction(Decimal(criterion.confidence))
+
+
 def criterion_faults(criterion: Criterion) -> Iterator[Fault]:
     """Everything that keeps a criterion from being judged, in the order in which it should be mended."""
     yield from _kind(criterion)
@@ -135,7 +140,7 @@ def _sequential(criterion: Criterion) -> Iterator[Fault]:
         problem = f"{name} has the design rate {criterion.sequential}, which is no share below 100 %."
         yield Fault("sequential", problem, 'write the rate that the system is built for, as in `sequential = "99 %"`')
         return
-    if not criterion.limits or any((one.statistic, one.comparison) != ("rate", ">=") for one in criterion.limits):
+    if not criterion.limits or not all(map(_is_floor, criterion.limits)):
         problem = f"{name} is sequential, and has a limit that is no rate bounded from below."
         yield Fault("sequential", problem, "keep limits such as `rate(boot) >= 95 %` in it, and put others elsewhere")
         return
@@ -156,8 +161,7 @@ def _pooled(criterion: Criterion) -> Iterator[Fault]:
     """Runs that are judged together: rates bounded from below, whose lower bound is that of all of them."""
     if criterion.combine == "each" or criterion.consecutive == 1:
         return
-    rates = all((one.statistic, one.comparison) == ("rate", ">=") for one in criterion.limits)
-    if not rates or criterion.confidence in (None, "none") or criterion.census:
+    if not all(map(_is_floor, criterion.limits)) or criterion.confidence in (None, "none") or criterion.census:
         problem = f"{criterion.id} pools its runs, which is for rates bounded from below, with a confidence."
         yield Fault("combine", problem, 'write `combine = "each"`, or limits such as `rate(boot) >= 95 %` only')
 
@@ -207,12 +211,13 @@ def _provable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
     """The best samples that there can be, as many as planned, must give a pass."""
     if limit.statistic == "count-rate":
         yield from _countable(criterion, limit)
+        return
     samples = criterion.plan_of(limit)
     if samples is not None and criterion.combine == "pooled":
         samples *= criterion.consecutive
-    if samples is None or criterion.confidence in (None, "none") or limit.statistic not in CONFIDENT:
+    confidence = confidence_of(criterion) if limit.statistic in CONFIDENT else None
+    if samples is None or confidence is None:
         return
-    confidence = Fraction(Decimal(criterion.confidence))
     if criterion.sequential is not None:
         yield from _decidable(criterion, limit, samples, confidence)
         return
@@ -227,6 +232,8 @@ def _provable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
 
 def _decidable(criterion: Criterion, limit: Limit, samples: int, confidence: Fraction) -> Iterator[Fault]:
     """A sequential plan must be able to pass before it is full."""
+    if not _is_floor(limit):
+        return  # which is a fault of its own
     bar, design = bound_of(limit, "1"), _share(criterion.sequential or "")
     if design is None or not bar < design < min(2 * bar, Fraction(1)):
         return  # which is a fault of its own
@@ -246,16 +253,22 @@ def _countable(criterion: Criterion, limit: Limit) -> Iterator[Fault]:
     except UnitError as error:
         yield Fault("exposure", f"{criterion.id}: {error}.", f"give the exposure in {unit.removeprefix('per ')}")
         return
-    if criterion.confidence in (None, "none"):
+    confidence = confidence_of(criterion)
+    if confidence is None:
         return
-    least = smallest_exposure(bound, Fraction(Decimal(criterion.confidence)))
-    if exposure.number < least and not _no_event_proves(bound * exposure.number, criterion.confidence):
+    least = smallest_exposure(bound, confidence)
+    if exposure.number < least and not _no_event_proves(bound * exposure.number, confidence):
         problem = f"{criterion.id}: {criterion.exposure} without an event can never prove {limit.text}."
         yield Fault("exposure", problem, f"count over at least {least} {exposure.unit}")
 
 
-def _no_event_proves(expected: Fraction, confidence: str) -> bool:
-    return compare_lower_tail(Poisson(expected), 0, 1 - Fraction(Decimal(confidence))) <= 0
+def _no_event_proves(expected: Fraction, confidence: Fraction) -> bool:
+    return compare_lower_tail(Poisson(expected), 0, 1 - confidence) <= 0
+
+
+def _is_floor(limit: Limit) -> bool:
+    """Whether it bounds a rate from below."""
+    return (limit.statistic, limit.comparison) == ("rate", ">=")
 
 
 def _share(text: str) -> Fraction | None:

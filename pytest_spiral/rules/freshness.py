@@ -15,6 +15,7 @@ from pytest_spiral.model.profile import Profile
 
 PROFILE: Final = "profile"
 ARTIFACT: Final = "artifact:"
+_NAMED: Final = 3
 INPUT_SHAPE: Final = "write a path below the root folder such as `src/**/*.py`, `artifact:dist/*.whl`, or `profile`"
 
 Files = Mapping[str, str]
@@ -85,16 +86,12 @@ def _told(
 
 
 def _machine(before: Profile, after: Profile | None) -> Iterator[tuple[What, str]]:
-    """The hardware that was recorded; what else a machine has changes with every hour."""
+    """The hardware that was recorded."""
     if after is None:
         yield "unrecorded", ""
         return
-    old, new = (dict(_hardware(one)) for one in (before, after))
+    old, new = ({one.name: (one.state, one.value, one.unit) for one in profile.hardware} for profile in (before, after))
     yield from (("changed", name) for name in sorted(old) if old[name] != new.get(name))
-
-
-def _hardware(profile: Profile) -> Iterable[tuple[str, tuple[object, ...]]]:
-    return ((one.name, (one.state, one.value, one.unit)) for one in profile.facts if one.kind == "hardware")
 
 
 def stale_of(changes: Iterable[InputChange]) -> dict[str, str]:
@@ -109,6 +106,3 @@ def _sentence(changes: list[InputChange]) -> str:
     named = "; ".join(one.sentence for one in changes[:_NAMED])
     more = f"; and {len(changes) - _NAMED} more" if len(changes) > _NAMED else ""
     return f"stale, so not run on what is there now: {named}{more}"
-
-
-_NAMED: Final = 3

@@ -15,6 +15,7 @@ import msgspec
 
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.outlook import CriterionOutlook, LimitOutlook, Outlook, PlanOffer, Point
+from pytest_spiral.rules.criteria import confidence_of
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.statistics.characteristic import (
     Course,
@@ -118,7 +119,7 @@ class _Fixed:
         self.criterion, self.limit, self.samples = criterion, limit, samples
         self.runs, self.pooled = criterion.consecutive, criterion.combine == "pooled"
         self.share = _share_of(limit)
-        self.confidence = None if criterion.confidence in (None, "none") else Fraction(Decimal(criterion.confidence))
+        self.confidence = confidence_of(criterion)
         self.allowed = self._allowed()
 
     def _allowed(self) -> int | None:
@@ -193,7 +194,7 @@ def _qualities(share: Fraction | None) -> list[Fraction]:
 def _sequential(criterion: Criterion, limit: Limit, samples: int, rate: Fraction) -> LimitOutlook:
     bar, design = bound_of(limit, "1"), parse_quantity(criterion.sequential or "")
     built = convert(design.number, design.unit, "1")
-    confidence = Fraction(Decimal(criterion.confidence or "0"))
+    confidence = confidence_of(criterion) or Fraction(0)
     told = LimitOutlook(
         limit=limit.text,
         statistic=limit.statistic,
@@ -233,11 +234,10 @@ def _events(criterion: Criterion, limit: Limit) -> LimitOutlook:
         allowed, middle = int(bound_of(limit)), max(bound_of(limit), Fraction(1))
     else:
         each = bound_of(limit, f"per {exposure.unit}")
-        middle, confidence = each * exposure.number, criterion.confidence
-        plain = confidence in (None, "none")
-        sure = Fraction(Decimal("0.95" if plain or confidence is None else confidence))
-        allowed = math.floor(middle) if plain else most_events(middle, sure)
-        told = _with(told, confidence=confidence or "", least=None if plain else smallest_exposure(each, sure))
+        middle, sure = each * exposure.number, confidence_of(criterion)
+        allowed = math.floor(middle) if sure is None else most_events(middle, sure)
+        least = None if sure is None else smallest_exposure(each, sure)
+        told = _with(told, confidence=criterion.confidence or "", least=least)
     curve = [
         Point(
             quality=float(middle * Fraction(one)),

@@ -21,7 +21,7 @@ class TomlError(ValueError):
 
 
 def read_toml(text: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
-    """The file's table. Raises TomlError, and what `parse_float` raises, which must be a ValueError."""
+    """The file's table. Raises ValueError: a TomlError, tomllib's own for too many digits, what `parse_float` raises."""
     long = _LONG_KEY.search(text)
     if long is not None:
         line = text.count("\n", 0, long.end()) + 1

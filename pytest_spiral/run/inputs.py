@@ -53,5 +53,5 @@ def changed_since(plan: Plan, start: BundleStart, root: Path, aside: Path) -> tu
     if any(PROFILE in one.inputs for one in plan.criteria()):
         from pytest_spiral.profiles.probe import detect
 
-        machine = detect([one.name for one in start.profile.facts if one.kind == "hardware"])
+        machine = detect([one.name for one in start.profile.hardware])
     return changes_of(plan, start, read_inputs(root, patterns_of(plan), aside), machine)

@@ -41,6 +41,7 @@ from pytest_spiral.run.selftest import certificate_bytes, certificate_of, judge_
 
 _LEVELS: dict[Signed, Level] = {"none": "E0", "job": "E1", "recorder": "E2"}
 _SUBJECT_REASONS = ("fidelity-below-registered", "subject-unseen", "subject-gone", "subject-changed")
+_NEVER_RAN = (Verdict.NOT_RUN, Verdict.ENVIRONMENT_LIMITED, Verdict.INAPPLICABLE)
 _NAMED = 5
 _SENTENCE = 400
 
@@ -238,12 +239,15 @@ def _provenance(evidence: Evidence, judgement: Judgement) -> str:
 
 def _controls(evidence: Evidence, judgement: Judgement) -> str:
     """Controls are judged with their criteria; a check that could not fail is invalid there."""
-    declared = [one.id for one in evidence.plan.criteria() if one.control is not None]
-    held = [one.id for one in judgement.criteria if one.id in declared and one.verdict is Verdict.PASS]
+    declared = {one.id for one in evidence.plan.criteria() if one.control is not None}
+    judged = [one for one in judgement.criteria if one.id in declared]
+    ran = [one for one in judged if one.original not in _NEVER_RAN]
+    told = f"{sum(one.verdict is Verdict.PASS for one in ran)} of {len(ran)} controls failed as they must"
+    told += f", {len(judged) - len(ran)} did not run" if len(judged) > len(ran) else ""
     tried = certificate_of(evidence.plan).criteria
     caught = sum(one.tried - len(one.missed) for one in tried)
     selftest = f"selftest: {caught:,} of {sum(one.tried for one in tried):,} pieces of defective evidence caught"
-    return f"{len(held)} of {len(declared)} controls failed as they must; {selftest}"
+    return f"{told}; {selftest}"
 
 
 def _compare_selftest(folder: Path, plan: Plan) -> list[Finding]:

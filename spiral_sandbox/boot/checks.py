@@ -48,12 +48,20 @@ async def look(asked: Asked, pid: int | None, warden: Warden) -> str:
         return f"no answer within {asked.check.within_s:g} s"
 
 
-async def _http(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: ARG001
-    host, _, port = asked.address.rpartition(":")
+async def _dial(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | str:
+    """A connection, or why there is none."""
+    host, _, port = address.rpartition(":")
     try:
-        reader, writer = await asyncio.open_connection(host, int(port))
+        return await asyncio.open_connection(host, int(port))
     except OSError as error:
         return f"nothing listens ({error.strerror})"
+
+
+async def _http(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: ARG001
+    found = await _dial(asked.address)
+    if isinstance(found, str):
+        return found
+    reader, writer = found
     if pid is None:  # whatever it would say: somebody listens where the component should
         writer.close()
         return ""
@@ -79,12 +87,10 @@ async def _http(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: 
 
 async def _grpc(asked: Asked, pid: int | None, warden: Warden) -> str:  # noqa: ARG001
     # A channel that is refused once waits before it tries again, so the port is tried first.
-    host, _, port = asked.address.rpartition(":")
-    try:
-        _, writer = await asyncio.open_connection(host, int(port))
-    except OSError as error:
-        return f"nothing listens ({error.strerror})"
-    writer.close()
+    found = await _dial(asked.address)
+    if isinstance(found, str):
+        return found
+    found[1].close()
     if pid is None:
         return ""
     async with grpc.aio.insecure_channel(asked.address, options=_CHANNEL) as channel:

@@ -46,7 +46,6 @@ class Boot:
     flaw: Flaw | None = None
     failover: bool = True
     _seats: dict[str, Seat] = field(default_factory=dict)
-    _looks: int = 0
 
     async def run(self) -> Report:
         """Bring everything up, take it down again, and look what is left; what goes wrong stands in the report."""

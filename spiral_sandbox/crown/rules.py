@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from spiral_sandbox import tables
@@ -105,8 +104,3 @@ def load_rules() -> Rules:
 def parse_rules(text: str) -> Rules:
     """Rules from TOML; ValueError, saying where, if they cannot be followed."""
     return tables.read(text, Rules, "rules.toml")
-
-
-def told_rules(told: object) -> Rules:
-    """Rules as they stand in a log; ValueError if they cannot be followed."""
-    return msgspec.convert(told, Rules)

@@ -10,14 +10,13 @@ import pytest
 
 from pytest_spiral.cli.main import main
 
-TWO_GATES = """\
+ONE_GATE = """\
 format = 1
 [[gate]]
 id = "S1"
 title = "Search answers"
 owner = "@search"
 no_control = "a test of the tool"
-due = "S2"
 [[gate.criterion]]
 id = "S1.latency"
 limit = "p95(search) <= 120 ms"
@@ -27,12 +26,15 @@ confidence = 0.95
 id = "S1.failures"
 limit = "failures(search) <= 0"
 samples = 100
+"""
+NATIVE = """\
 [[gate.criterion]]
 id = "S1.native"
 limit = "failures(native) <= 0"
 samples = 1
 requires = "module.no_such_module_anywhere"
 """
+TWO_GATES = ONE_GATE.replace('tool"\n', 'tool"\ndue = "S2"\n') + NATIVE
 TESTS = """\
 import pytest
 

@@ -10,27 +10,10 @@ from pytest_spiral.cli.main import main
 from pytest_spiral.evidence.keys import load_key, make_key, write_key
 from pytest_spiral.ledger.book import Book
 
-from .conftest import make_bundle
+from .conftest import ONE_GATE, make_bundle
 
 ATTESTATION = "attestation.dsse.json"
-ASKING = """\
-format = 1
-assurance = "E2"
-[[gate]]
-id = "S1"
-title = "Search answers"
-owner = "@search"
-no_control = "a test of the tool"
-[[gate.criterion]]
-id = "S1.latency"
-limit = "p95(search) <= 120 ms"
-samples = 100
-confidence = 0.95
-[[gate.criterion]]
-id = "S1.failures"
-limit = "failures(search) <= 0"
-samples = 100
-"""
+ASKING = ONE_GATE.replace("format = 1\n", 'format = 1\nassurance = "E2"\n')
 
 
 @pytest.fixture(scope="module")

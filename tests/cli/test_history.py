@@ -10,23 +10,8 @@ import pytest
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.render.history import picture_of
 
-GATES = """\
-format = 1
-[[gate]]
-id = "S1"
-title = "Search answers"
-owner = "@search"
-no_control = "a test of the tool"
-[[gate.criterion]]
-id = "S1.latency"
-limit = "p95(search) <= 120 ms"
-samples = 100
-confidence = 0.95
-[[gate.criterion]]
-id = "S1.failures"
-limit = "failures(search) <= 0"
-samples = 100
-"""
+from .conftest import ONE_GATE
+
 TEST = """\
 import pytest
 from pathlib import Path
@@ -44,7 +29,7 @@ def past(tmp_path_factory):
     """A project with a draft and three release runs: a good one, a slow one, a good one."""
     folder = tmp_path_factory.mktemp("past") / "project"
     folder.mkdir()
-    (folder / "gates.toml").write_text(GATES)
+    (folder / "gates.toml").write_text(ONE_GATE)
     (folder / "test_search.py").write_text(TEST)
     (folder / ".gitignore").write_text("slow\n__pycache__/\n")
     who = ("-c", "user.name=a", "-c", "user.email=a@b.invalid")

@@ -12,23 +12,8 @@ from pytest_spiral.rules.bar import bars_of
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.run.gates import load_gate_files, make_plan
 
-GATES = """\
-format = 1
-[[gate]]
-id = "S1"
-title = "Search answers"
-owner = "@search"
-no_control = "a test of the tool"
-[[gate.criterion]]
-id = "S1.latency"
-limit = "p95(search) <= 120 ms"
-samples = 100
-confidence = 0.95
-[[gate.criterion]]
-id = "S1.failures"
-limit = "failures(search) <= 0"
-samples = 100
-"""
+from .conftest import ONE_GATE
+
 ANY = digest(b"")
 BEGAN = 1_795_339_800_000_000
 
@@ -70,7 +55,7 @@ class Keeper:
 
 @pytest.fixture
 def keeper(tmp_path):
-    (tmp_path / "gates.toml").write_text(GATES)
+    (tmp_path / "gates.toml").write_text(ONE_GATE)
     return Keeper(tmp_path)
 
 
@@ -181,7 +166,7 @@ def test_bridge_has_what_is_owed_and_what_people_signed(spiral_command, keeper):
 
 def test_doctrine_has_each_bar_once(spiral_command, keeper, tmp_path):
     keeper.run().run()
-    (tmp_path / "gates.toml").write_text(GATES.replace("120 ms", "130 ms"))
+    (tmp_path / "gates.toml").write_text(ONE_GATE.replace("120 ms", "130 ms"))
     keeper.run()
     _, *found = rows(spiral_command("ledger", "export", "--view", "doctrine"))
     assert [(one["kind"], one["seq"]) for one in found] == [("bar", 1), ("bar", 7)]
@@ -217,13 +202,13 @@ def test_adopting_a_branch(spiral_command, keeper, tmp_path):
 
 def test_nothing_moved(spiral_command, keeper, tmp_path):
     keeper.run(keep=True)
-    (tmp_path / "gates.toml").write_text(GATES.replace("120 ms", "0.12 s").replace("0.95", "0.950"))
+    (tmp_path / "gates.toml").write_text(ONE_GATE.replace("120 ms", "0.12 s").replace("0.95", "0.950"))
     assert spiral_command("bars").out.strip() == "nothing moved"
 
 
 def test_what_moved_stands_loosened_first(spiral_command, keeper, tmp_path):
     keeper.run(keep=True)
-    changed = GATES.replace("120 ms", "110 ms")
+    changed = ONE_GATE.replace("120 ms", "110 ms")
     head, _, tail = changed.rpartition("samples = 100")
     (tmp_path / "gates.toml").write_text(f"{head}samples = 50{tail}")
     lines = spiral_command("bars").out.splitlines()
@@ -237,7 +222,7 @@ def test_what_moved_stands_loosened_first(spiral_command, keeper, tmp_path):
 
 def test_without_the_earlier_plan_only_that_it_moved_is_told(spiral_command, keeper, tmp_path):
     keeper.run()
-    (tmp_path / "gates.toml").write_text(GATES.replace("120 ms", "130 ms"))
+    (tmp_path / "gates.toml").write_text(ONE_GATE.replace("120 ms", "130 ms"))
     assert spiral_command("bars").out.splitlines()[0].split()[:2] == ["changed", "S1.latency"]
 
 
@@ -245,13 +230,13 @@ def test_a_plan_that_is_not_what_was_registered_is_not_believed(spiral_command, 
     keeper.run(keep=True)
     plan = tmp_path / "reports" / "run" / "run-1" / "plan.json"
     plan.write_bytes(plan.read_bytes().replace(b"120", b"140"))
-    (tmp_path / "gates.toml").write_text(GATES.replace("120 ms", "130 ms"))
+    (tmp_path / "gates.toml").write_text(ONE_GATE.replace("120 ms", "130 ms"))
     assert spiral_command("bars").out.split()[0] == "changed"
 
 
 def test_a_criterion_that_is_gone_is_loosened_and_a_new_one_is_counted(spiral_command, keeper, tmp_path):
     keeper.run(keep=True)
-    (tmp_path / "gates.toml").write_text(GATES.replace("S1.failures", "S1.other"))
+    (tmp_path / "gates.toml").write_text(ONE_GATE.replace("S1.failures", "S1.other"))
     lines = spiral_command("bars").out.splitlines()
     assert lines[0].split()[:2] == ["loosened", "S1.failures"]
     assert "1 of 2 criteria were never registered" in lines[1]
@@ -259,7 +244,7 @@ def test_a_criterion_that_is_gone_is_loosened_and_a_new_one_is_counted(spiral_co
 
 def test_a_draft_registers_no_bar(spiral_command, keeper, tmp_path):
     keeper.run(keep=True)
-    (tmp_path / "gates.toml").write_text(GATES.replace("120 ms", "130 ms"))
+    (tmp_path / "gates.toml").write_text(ONE_GATE.replace("120 ms", "130 ms"))
     keeper.run(draft=True)
     assert "loosened   S1.latency" in spiral_command("bars").out
     keeper.run()

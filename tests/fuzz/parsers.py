@@ -30,8 +30,9 @@ from pytest_spiral.model.evidence import BundleStart
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.manifest import Manifest
+from pytest_spiral.model.parity import ParityDocument, TraceDocument
 from pytest_spiral.model.record import End
-from pytest_spiral.rules.canonical import canonical_bytes, parse_canonical, parse_strict, parse_value
+from pytest_spiral.rules.canonical import canonical_bytes, parse_canonical, parse_foreign, parse_strict, parse_value
 from pytest_spiral.rules.chain import parse_line
 from pytest_spiral.rules.criteria import plan_faults
 from pytest_spiral.rules.entries import NOTHING, encode_entry, lines_of, parse_head, read_entries, with_branches
@@ -166,6 +167,10 @@ SUMMARY = {
 }  # fmt: skip
 
 
+TRACE = {"format": "spiral-trace/1", "service": "operator", "transport": "rest", "exchanges": [], "left_out": 1}
+COMPARED = {"format": "spiral-parity/1", "service": "operator", "terms": {}, "comparisons": []}
+
+
 @cache
 def _second() -> Any:
     return load("fuzzed_second_verifier", "tools/verify_bundle.py")
@@ -174,10 +179,10 @@ def _second() -> Any:
 def table() -> dict[str, Parser]:
     """All parsers by name; imports what it lists."""
     from spiral_sandbox import faults
+    from spiral_sandbox.boot import manifest
     from spiral_sandbox.boot.errors import ManifestError
-    from spiral_sandbox.boot.manifest import parse_manifest
     from spiral_sandbox.connectors import clock, rotation
-    from spiral_sandbox.crown import rules
+    from spiral_sandbox.crown import replay, rules
     from spiral_sandbox.errors import FaultFileError
     from spiral_sandbox.sonic import demo, presets
 
@@ -229,10 +234,6 @@ def table() -> dict[str, Parser]:
         ),
         "quantity": Parser(of_text(parse_quantity), (UnitError,), (b"120 ms", b"-1.5 GiB", b"99.5 %")),
         "place in git": Parser(of_text(parse_place), (UseError,), (b"git:refs/spiral/ledger", b"git:o:refs/s/l")),
-        "boot manifest": Parser(
-            of_text(lambda text: parse_manifest(text, "m")), (ManifestError,),
-            (_sandbox("boot/core.toml"), _sandbox("boot/drills.toml")),
-        ),
         "faults.toml": Parser(of_text(faults.parse_faults), (FaultFileError,), (_sandbox("faults.toml"),)),
         "presets.toml": Parser(of_text(presets.parse_presets), (ValueError,), (_sandbox("sonic/presets.toml"),)),
         "demo.toml": Parser(of_text(demo.parse_demo), (ValueError,), (_sandbox("sonic/demo.toml"),)),
@@ -240,6 +241,13 @@ def table() -> dict[str, Parser]:
             of_text(rules.parse_rules), (ValueError,),
             (_sandbox("crown/rules.toml"),),
         ),
+        "boot manifest": Parser(
+            of_text(lambda text: manifest.parse_manifest(text, "m")), (ManifestError,),
+            (_sandbox("boot/core.toml"), _sandbox("boot/drills.toml")),
+        ),
+        "session log": Parser(replay.replay_log, (), (_sandbox("crown/recorded/kimicho-guidance.jsonl"),)),
+        "trace": Parser(lambda data: parse_foreign(data, TraceDocument), untrusted, (json.dumps(TRACE).encode(),)),
+        "parity": Parser(lambda data: parse_foreign(data, ParityDocument), untrusted, (json.dumps(COMPARED).encode(),)),
         "instant": Parser(of_text(clock.parse_instant), (ValueError,), (b"2026-11-22T10:00:00Z",)),
         "window": Parser(of_text(rotation.parse_window_id), (rotation.RotationError,), (rotation.print_window_id(datetime(2026, 11, 22, tzinfo=UTC)).encode(),)),
         "second: manifest": Parser(

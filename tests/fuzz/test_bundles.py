@@ -1,9 +1,7 @@
 """A whole bundle with one file mutated: both verifiers come to an answer, and without a new manifest it is never `sound`."""
 
-import importlib.util
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -11,19 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).parents[2]
+from .parsers import TOKENS, load
 
-
-def _load(name, path):
-    spec = importlib.util.spec_from_file_location(name, ROOT / path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-KIT = _load("fuzzed_parsers_of_bundles", "tests/fuzz/parsers.py")
-TOOLS = _load("kit_of_tools_to_fuzz", "tests/tools/conftest.py")
+TOOLS = load("kit_of_tools_to_fuzz", "tests/tools/conftest.py")
 MANY = int(os.environ.get("SPIRAL_FUZZ", "60"))
 
 pytestmark = pytest.mark.timeout(300)
@@ -49,7 +37,7 @@ def test_a_mutated_file_never_ends_in_an_error_or_in_sound(small, tally):
     )  # fmt: skip
     @given(
         st.sampled_from(paths), st.integers(0, 3000), st.integers(0, 40),
-        st.one_of(st.sampled_from(KIT.TOKENS), st.binary(max_size=8)), st.booleans(),
+        st.one_of(st.sampled_from(TOKENS), st.binary(max_size=8)), st.booleans(),
     )  # fmt: skip
     def holds(path, at, gone, put, sealed_anew):
         with tempfile.TemporaryDirectory() as folder:

@@ -3,26 +3,20 @@
 SPIRAL_FUZZ says how many inputs each parser gets (default 60); `make fuzz` goes on for longer, guided by coverage.
 """
 
-import importlib.util
 import os
-import sys
 import tracemalloc
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-_SPEC = importlib.util.spec_from_file_location("fuzzed_parsers", Path(__file__).parent / "parsers.py")
-KIT = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = KIT
-_SPEC.loader.exec_module(KIT)
+from .parsers import BOMBS, TOKENS, Parser, table
 
-PARSERS = KIT.table()
+PARSERS = table()
 TOLD = f"inputs of {len(PARSERS)} parsers raised anything but the parser's own error"
 MANY = int(os.environ.get("SPIRAL_FUZZ", "60"))
 MOST_MEMORY = 48 * 2**20  # for an input of at most 250 kB
-# The sandbox's own files, which nobody sends; a boot manifest of another place is one that the test itself names.
+# The sandbox's own files, which nobody sends; a boot manifest besides is one that whoever runs the sandbox names.
 PACKAGED = ("presets.toml", "demo.toml", "rules.toml", "faults.toml", "boot manifest")
 
 pytestmark = pytest.mark.timeout(120)  # a parser that hangs fails, and is named
@@ -33,7 +27,7 @@ def mutated(seeds):
     edit = st.tuples(
         st.integers(0, 4000),
         st.integers(0, 12),
-        st.one_of(st.sampled_from(KIT.TOKENS), st.binary(max_size=4), st.just(None)),
+        st.one_of(st.sampled_from(TOKENS), st.binary(max_size=4), st.just(None)),
     )
 
     def apply(seed, edits):
@@ -46,7 +40,7 @@ def mutated(seeds):
 
 
 def inputs(parser):
-    noise = st.lists(st.sampled_from(KIT.TOKENS), max_size=20).map(b"".join)
+    noise = st.lists(st.sampled_from(TOKENS), max_size=20).map(b"".join)
     return st.one_of(mutated(parser.seeds), mutated(parser.seeds), st.binary(max_size=300), noise)
 
 
@@ -94,11 +88,11 @@ def test_a_parser_gives_a_value_or_its_own_error(name, tally):
 def test_a_parser_survives_bombs_in_bounded_memory(name, tally):
     parser, most, done = PARSERS[name], 0, 0
     try:
-        for bomb in KIT.BOMBS.values():
+        for bomb in BOMBS.values():
             most = max(most, memory_of(parser, bomb))
             done += 1
     finally:
-        tally(len(KIT.BOMBS) - done, len(KIT.BOMBS), TOLD)
+        tally(len(BOMBS) - done, len(BOMBS), TOLD)
     assert most < MOST_MEMORY or name in PACKAGED
 
 
@@ -111,8 +105,8 @@ def test_its_seeds_are_good_input(name):
 
 def test_a_parser_that_raises_something_else_is_found():
     """The control: one that lets KeyError out, and one that takes memory."""
-    careless = KIT.Parser(lambda data: {b"a": 1}[data], (ValueError,), (b"a",))
+    careless = Parser(lambda data: {b"a": 1}[data], (ValueError,), (b"a",))
     with pytest.raises(KeyError):
-        read(careless, KIT.BOMBS["digits"])
-    greedy = KIT.Parser(lambda data: [data * 100 for _ in range(20)], (), ())
-    assert memory_of(greedy, KIT.BOMBS["zeros"]) > MOST_MEMORY
+        read(careless, BOMBS["digits"])
+    greedy = Parser(lambda data: [data * 100 for _ in range(20)], (), ())
+    assert memory_of(greedy, BOMBS["zeros"]) > MOST_MEMORY

@@ -1,5 +1,4 @@
 import os
-import select
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -10,20 +9,9 @@ from pytest_spiral.model.profile import EVIDENCE_LIMIT
 from pytest_spiral.profiles.probe import probe
 
 MakeProgram = Callable[..., Path]
+HasEnded = Callable[..., bool]
 
 pytestmark = pytest.mark.timeout(60)
-
-
-def has_ended(pid: int, seconds: float = 5.0) -> bool:
-    """Wait for the kernel's word that a process is over, whether or not somebody has waited for it."""
-    try:
-        watch = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([watch], [], [], seconds)[0])
-    finally:
-        os.close(watch)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +114,9 @@ def test_bytes_that_are_not_text_are_kept_readable(program: MakeProgram) -> None
     assert fact.evidence.startswith(r"\xff\xfe jackd 1.9.21")
 
 
-def test_a_hanging_program_is_ended_with_all_that_it_started(program: MakeProgram, tmp_path: Path) -> None:
+def test_a_hanging_program_is_ended_with_all_that_it_started(
+    program: MakeProgram, tmp_path: Path, has_ended: HasEnded
+) -> None:
     pids = tmp_path / "pids"
     program("jackd", f"echo $$ > {pids}; echo jackd 1.9.21; sleep 30 & echo $! >> {pids}; wait", system=True)
     fact = probe("tool.jackd")
@@ -138,11 +128,13 @@ def test_a_hanging_program_is_ended_with_all_that_it_started(program: MakeProgra
     assert all(has_ended(pid) for pid in started)
 
 
-def test_the_check_that_a_process_has_ended_can_fail() -> None:
+def test_the_check_that_a_process_has_ended_can_fail(has_ended: HasEnded) -> None:
     assert not has_ended(os.getpid(), 0)
 
 
-def test_a_program_that_closes_its_output_and_stays_is_ended(program: MakeProgram, tmp_path: Path) -> None:
+def test_a_program_that_closes_its_output_and_stays_is_ended(
+    program: MakeProgram, tmp_path: Path, has_ended: HasEnded
+) -> None:
     pids = tmp_path / "pids"
     program("jackd", f"echo $$ > {pids}; exec >&- 2>&-; exec sleep 30", system=True)
     fact = probe("tool.jackd")

@@ -3,14 +3,16 @@
 import random
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_spiral.model.gate import Criterion
+from pytest_spiral.model.gate import Criterion, Gate, Plan
 from pytest_spiral.rules.bar import bar_of, what_moved
 from pytest_spiral.rules.criteria import criterion_faults
 from pytest_spiral.rules.limits import parse_limit
+from pytest_spiral.rules.selftest import prove
 from pytest_spiral.rules.statistics.sequential import judge_sequence, smallest_sequential
 
 PASS, FAIL, OPEN, INVALID = "pass", "fail", "inconclusive", "invalid"
@@ -84,6 +86,8 @@ def test_a_sequential_plan_tells_how_far_it_has_come(plan):
         ({"sequential": "99 %", "confidence": "none", "confidence_reason": "why"}, "sequential"),
         ({"sequential": "99 %", "limits": "rate(boot) <= 5 %"}, "sequential"),
         ({"sequential": "99 %", "limits": "failures(boot) <= 5", "confidence": None}, "sequential"),
+        ({"sequential": "99 %", "limits": "p95(boot) <= 2 s"}, "sequential"),
+        ({"sequential": "99 %", "limits": "count-rate(gap) <= 2 per h", "exposure": "10 h"}, "sequential"),
         ({"combine": "pooled"}, "combine"),
         ({"combine": "pooled", "consecutive": 2, "limits": "p95(boot) <= 2 s"}, "combine"),
         ({"combine": "pooled", "consecutive": 2, "samples": 29}, "samples"),
@@ -99,6 +103,16 @@ def test_a_bar_that_cannot_be_judged_so_is_none_and_says_at_which_key(fields, ke
     faults = list(criterion_faults(one))
     assert [fault.key for fault in faults][:1] == [key]
     assert all(fault.remedy for fault in faults)
+
+
+def test_events_per_exposure_and_a_rate_are_one_criterion():
+    """The samples are the rate's plan, and say nothing of how long events are counted."""
+    limits = tuple(map(parse_limit, ("rate(boot) >= 95 %", "count-rate(gap) <= 2 per h")))
+    one = Criterion(id="S1.it", limits=limits, samples=400, exposure="10 h", confidence="0.95")
+    assert list(criterion_faults(one)) == []
+    (fault,) = criterion_faults(msgspec.structs.replace(one, exposure="1 h"))
+    assert fault.key == "exposure"
+    assert prove(one, Plan(gates=(Gate(id="S1", stage="", criteria=(one,)),))).state == "proven"
 
 
 @given(

@@ -84,6 +84,23 @@ def test_what_cannot_be_proven_or_cannot_fail_is_said(limits, fields, state, sen
     assert (found.state, sentence in found.sentence) == (state, True), found.sentence
 
 
+@pytest.mark.parametrize(
+    ("limits", "fields", "defect"),
+    [
+        (["p90(x) <= 1000 s", "min(x) >= 20 us"], {"samples": 50, "confidence": "0.95"}, "thousandfold"),
+        (["duration(x) <= 1 h", "duration(x) >= 1 ms"], {}, "thousandfold"),
+        (["failures(x) <= 0", "min(x) >= 20 us"], {"samples": 50}, "thousandfold"),
+        (["failures(x) <= 30", "p90(x) <= 1 ms"], {"samples": 60, "confidence": "0.95"}, "unresolved"),
+        (["failures(x) <= 30", "max(x) <= 1 ms"], {"samples": 60}, "unresolved"),
+        (["failures(x) <= 5", "p95(x) >= 0 ms"], {"samples": 90, "confidence": "0.5"}, "one-too-many"),
+    ],
+)
+def test_what_is_no_defect_of_a_limit_is_not_held_against_it(limits, fields, defect):
+    """A window so wide that a thousandth of a good time is good too; failures, of which no time is bad; time zero."""
+    found = proof(*limits, **fields)
+    assert (found.state, found.missed, defect in found.caught) == ("proven", (), True)
+
+
 def test_a_limit_that_is_always_kept_names_the_defects_that_came_through():
     assert "all-bad" in {one.defect for one in proof("failures(x) <= 50", samples=50).missed}
 
@@ -131,6 +148,34 @@ def test_a_large_plan_is_tried_at_a_smaller_size_and_says_so():
 def test_a_plan_is_made_no_smaller_than_it_can_be_proven():
     small, _ = scaled(criterion("p99(x) <= 1 ms", samples=1_000, confidence="0.95"))
     assert 299 <= small.samples < 1_000
+
+
+@pytest.mark.parametrize(
+    ("limits", "samples", "state"),
+    [
+        (["failures(x) <= 500"], 100_000, "proven"),
+        (["failures(x) <= 50", "all-pass"], 77, "proven"),
+        (["failures(x) <= 6000"], 100_000, "untried"),
+        (["failures(x) <= 20000"], 20_000, "blind"),
+        (["failures(x) <= 77", "all-pass"], 77, "blind"),
+    ],
+)
+def test_a_limit_on_failures_can_fail_in_the_smaller_plan_where_it_can_in_its_own(limits, samples, state):
+    assert proof(*limits, samples=samples).state == state
+
+
+@pytest.mark.parametrize(
+    ("limits", "exposure", "state", "scaled"),
+    [
+        (["count-rate(x) <= 5000 per d"], "1 d", "proven", ""),
+        (["count-rate(x) <= 100 per s"], "90 min", "proven", "exposure 0.09 min for 90 min"),
+        (["count-rate(x) <= 100 per s", "count-rate(y) <= 2 per h"], "90 min", "untried", ""),
+        (["count-rate(x) <= 2 per h"], "90 items", "unsound", ""),
+    ],
+)
+def test_very_many_events_are_tried_over_less_exposure_or_not_at_all(limits, exposure, state, scaled):
+    found = proof(*limits, exposure=exposure, confidence="0.95")
+    assert (found.state, found.scaled) == (state, scaled), found.sentence
 
 
 def test_a_plan_too_large_to_be_tried_is_not_tried_and_stands():

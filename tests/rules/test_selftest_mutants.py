@@ -477,7 +477,7 @@ SWITCHES = {
     "equality": (f"{JUDGE}.limit", "judge_equality", replaced(passing), "equal"),
     "equality-of-tests": (f"{JUDGE}.criterion", "judge_equality", replaced(passing), "tests"),
     "all-pass": (f"{JUDGE}.criterion", "_all_pass", pass_of("verdict"), "tests"),
-    "limits-unread": (f"{JUDGE}.criterion", "_from_limits", replaced(nothing), "failures"),
+    "limits-unread": (f"{JUDGE}.criterion", "broken_limits", replaced(nothing), "failures"),
     "worst-counts": (f"{JUDGE}.criterion", "worst", best_of, "failures"),
     # what a population is
     "warm-up": (f"{JUDGE}.limit", "counted", keep_all, "response-time"),

@@ -204,6 +204,18 @@ class Session:
         return seal_run(self.opened)
 
 
+@pytest.fixture(scope="session")
+def gates_text():
+    """The gates file of a `Session`."""
+    return GATES
+
+
+@pytest.fixture(scope="session")
+def make_session():
+    """Begin a run in a folder that is there; `session` makes the folder too."""
+    return Session
+
+
 @pytest.fixture
 def session(tmp_path):
     """Begin a run in a folder of its own."""

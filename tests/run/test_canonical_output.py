@@ -9,27 +9,6 @@ from pathlib import Path
 import pytest
 
 CHILD = Path(__file__).parent / "derive.py"
-GATES = """\
-format = 1
-[[gate]]
-id = "S1"
-title = "Suche antwortet — in µs, İstanbul"
-owner = "@s1"
-due = "C1"
-subjects = ["memory"]
-[[gate.criterion]]
-id = "S1.works"
-limit = "failures(work) <= 0"
-samples = 3
-[[gate.criterion]]
-id = "S1.row"
-limit = "max(offset) <= 45 ms"
-samples = 2
-consecutive = 2
-[[gate.criterion]]
-id = "S1.control"
-control = { of = "S1.works", fault = "s.broken" }
-"""
 PLAIN = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "TZ": "UTC", "PYTHONUTF8": "1"}
 ENVIRONMENTS = {
     "another seed": {"PYTHONHASHSEED": "1"},
@@ -59,22 +38,14 @@ def known_locales():
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle(tmp_path_factory, gates_text, make_session):
     """A sealed run with texts that locales treat differently, and its gates file."""
     root = tmp_path_factory.mktemp("canonical")
-    (root / "gates.toml").write_text(GATES, encoding="utf-8")
-    made = _session(root).run(misses=1, runs=("good", "bad"))
+    text = gates_text.replace("Work is done", "Suche antwortet — in µs, İstanbul")
+    assert text != gates_text
+    (root / "gates.toml").write_text(text, encoding="utf-8")
+    made = make_session(root, text).run(misses=1, runs=("good", "bad"))
     return made.seal().folder, root / "gates.toml"
-
-
-def _session(root):
-    """A session of this folder's conftest, which its fixture makes for single tests only."""
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("kit_of_run", Path(__file__).parent / "conftest.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Session(root, GATES)
 
 
 @pytest.fixture(scope="module")

@@ -169,6 +169,32 @@ def test_a_control_that_did_not_fail_is_counted(session):
     assert checked.status("conditional") == 1
 
 
+ANOTHER = """\
+[[gate.criterion]]
+id = "S1.another"
+control = { of = "S1.works", fault = "s.other" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "finds_out", "told"),
+    [
+        ("", True, "1 of 1 controls failed as they must; "),
+        (ANOTHER, True, "1 of 1 controls failed as they must, 1 did not run; "),
+        (ANOTHER, False, "0 of 1 controls failed as they must, 1 did not run; "),
+        (
+            ANOTHER.replace("control =", 'requires = "audio.playback"\ncontrol ='),
+            True,
+            "1 of 1 controls failed as they must, 1 did not run; ",
+        ),
+    ],
+)
+def test_a_control_that_did_not_run_is_told_apart(session, gates_text, more, finds_out, told):
+    checked = verify_bundle(session(gates_text + more).run(finds_out=finds_out).seal().folder)
+    state, said = note(checked, 10)
+    assert (state, said.partition("selftest")[0]) == ("held", told)
+
+
 # what is made of it
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -34,18 +33,6 @@ def jackd():
 def rehearse(folder, *faults, make=open_virtual, **asked):
     service = SonicService(folder, flaw_for(faults), make)
     return asyncio.run(service.handle("rehearse", {"seconds": 1.5, "name": "take", **asked}))
-
-
-def ended(pid, seconds=10):
-    """Whether that process is gone within a while."""
-    try:
-        watch = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([watch], [], [], seconds)[0])
-    finally:
-        os.close(watch)
 
 
 MS = 1_000_000
@@ -81,7 +68,7 @@ def test_two_stalls_are_seen_by_the_server_itself(tmp_path):
 
 @pytest.mark.timeout(60)
 @pytest.mark.usefixtures("jackd")
-def test_a_stream_plays_to_its_end_and_the_server_ends_with_it(tmp_path):
+def test_a_stream_plays_to_its_end_and_the_server_ends_with_it(tmp_path, has_ended):
     opened = []
 
     def device():
@@ -92,12 +79,12 @@ def test_a_stream_plays_to_its_end_and_the_server_ends_with_it(tmp_path):
     assert report["scan"]["as_rendered"]
     assert report["wall_s"] >= report["media_s"] == 1.5
     assert report["period_frames"] == 1024
-    assert ended(opened[0].pid, 0)
+    assert has_ended(opened[0].pid, 0)
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.usefixtures("jackd")
-def test_a_server_that_is_killed_ends_the_rehearsal_with_what_happened(tmp_path):
+def test_a_server_that_is_killed_ends_the_rehearsal_with_what_happened(tmp_path, has_ended):
     opened = []
 
     def device():
@@ -112,12 +99,12 @@ def test_a_server_that_is_killed_ends_the_rehearsal_with_what_happened(tmp_path)
     service = SonicService(tmp_path, Killed(), device)
     with pytest.raises(StreamError, match="JACK server is gone"):
         asyncio.run(service.handle("rehearse", {"seconds": 3.0, "name": "take"}))
-    assert ended(opened[0].pid, 0)
+    assert has_ended(opened[0].pid, 0)
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.usefixtures("jackd")
-def test_a_component_that_is_killed_takes_its_server_with_it():
+def test_a_component_that_is_killed_takes_its_server_with_it(has_ended):
     script = (
         "import threading; from spiral_sandbox.sonic.jack_device import JackDevice; "
         "device = JackDevice(); print(device.pid, flush=True); threading.Event().wait()"
@@ -127,7 +114,7 @@ def test_a_component_that_is_killed_takes_its_server_with_it():
         server = int(component.stdout.readline())
         assert Path(f"/proc/{server}/comm").read_text().strip() == "jackd"
         component.kill()
-    assert ended(server)
+    assert has_ended(server, 10)
 
 
 @pytest.mark.timeout(60)
@@ -156,24 +143,24 @@ def test_a_server_that_ends_at_once_is_no_device(tmp_path, monkeypatch):
 
 @pytest.mark.timeout(60)
 @pytest.mark.usefixtures("jackd")
-def test_servers_that_were_killed_do_not_use_up_the_places_for_servers():
+def test_servers_that_were_killed_do_not_use_up_the_places_for_servers(has_ended):
     for _ in range(9):  # libjack's registry has eight
         device = JackDevice()
         os.kill(device.pid, signal.SIGKILL)
-        assert ended(device.pid)
+        assert has_ended(device.pid, 10)
         device.close()
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.usefixtures("jackd")
-def test_two_servers_run_side_by_side_each_with_a_name_of_its_own():
+def test_two_servers_run_side_by_side_each_with_a_name_of_its_own(has_ended):
     first = JackDevice()
     try:
         second = JackDevice()
         second.close()
         assert first.pid != second.pid
-        assert not ended(first.pid, 0)
+        assert not has_ended(first.pid, 0)
     finally:
         first.close()
-    assert ended(first.pid, 0)
+    assert has_ended(first.pid, 0)
     first.close()

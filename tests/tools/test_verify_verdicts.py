@@ -24,8 +24,8 @@ SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[Healt
 
 
 @pytest.fixture(scope="session")
-def second_judge(second, verdicts):
-    """What the second judge says of evidence and of the judgement that a summary would hold."""
+def second_steps(second, verdicts):
+    """The steps of the second judge, and what it finds wrong, of evidence and the judgement that a summary would hold."""
 
     def read(value, kind):
         built = json.loads(msgspec.json.encode(value))
@@ -39,13 +39,23 @@ def second_judge(second, verdicts):
         documents = {kind: read(one, kind) for kind, one in documents.items()} | {"Summary": read(judgement, "Summary")}
         measures = {str(at): measure(one) for at, one in enumerate(evidence.measurements)}
         end, walls = {"status": evidence.status, "workers": {}}, {"main": [evidence.bundle.opened]}
-        steps, wrong = verdicts.judge(documents, records, measures, end, walls)
-        return [sentence for _, _, sentence in wrong], steps[9][1] if steps else ""
+        return verdicts.judge(documents, records, measures, end, walls)
 
     def measure(one: Measurement):
         said = json.loads(msgspec.json.encode(one))
         samples = [read(each, "Sample") for each in one.samples]
         return {**said, "samples": samples, "ranges": [], "closed": {"raised": one.raised} if one.closed else None}
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def second_judge(second_steps):
+    """What the second judge finds wrong, and what it notes of the verdicts."""
+
+    def ask(evidence, judgement):
+        steps, wrong = second_steps(evidence, judgement)
+        return [sentence for _, _, sentence in wrong], steps[9][1] if steps else ""
 
     return ask
 
@@ -238,6 +248,22 @@ def test_a_control_that_did_not_fail_and_whose_test_did_is_blind(second_judge, b
     bench.criterion("S1.it", "failures(x) <= 0", samples=2).control("S1.it").measure("S1.it", "x", bench.hits(2))
     bench.ran("test_control", "S1.control", raised="assertion").under_fault("x", bench.hits(2), of="S1.it")
     found_out(second_judge, bench, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("hits", "told"),
+    [
+        (None, "0 of 0 controls failed as they must, 1 did not run; selftest not checked"),
+        ((0, 2), "1 of 1 controls failed as they must; selftest not checked"),
+        ((2, 0), "0 of 1 controls failed as they must; selftest not checked"),
+    ],
+)
+def test_a_control_that_did_not_run_is_told_apart(second_steps, bench, hits, told):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).control("S1.it").measure("S1.it", "x", bench.hits(2))
+    if hits is not None:
+        bench.ran("test_control", "S1.control").under_fault("x", bench.hits(*hits), of="S1.it")
+    steps, wrong = second_steps(bench.evidence(), judge(bench.evidence()))
+    assert (steps[10], wrong) == (["held", told], [])
 
 
 def test_other_attempts_in_a_ledger_can_make_a_release_worse_and_never_better(second_judge, bench):

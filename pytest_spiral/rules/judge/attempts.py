@@ -10,10 +10,10 @@ from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.judgement import CriterionVerdict, LimitVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.attempts import Campaign, campaign_of, disagree, stand, stand_in_row, worst_run
+from pytest_spiral.rules.criteria import confidence_of
 from pytest_spiral.rules.history import History
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import Finding, overruled, worst
-from pytest_spiral.rules.judge.limit import confidence_of
 from pytest_spiral.rules.judge.needs import judge_needs
 from pytest_spiral.rules.judge.pool import pool_attempts
 from pytest_spiral.rules.statistics import Qualifier, Reason

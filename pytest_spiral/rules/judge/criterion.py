@@ -1,7 +1,5 @@
 """Judging one criterion: its limits, its tests' ends, its control, its subjects, its environment."""
 
-from typing import Literal
-
 from pytest_spiral.model.attestation import LEVELS
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Limit
@@ -11,7 +9,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.judge.attempts import among_attempts
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.control import judge_control
-from pytest_spiral.rules.judge.finding import Finding, overruled, worst
+from pytest_spiral.rules.judge.finding import PASSED, Finding, broken_limits, overruled, worst
 from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.needs import on_requirement
 from pytest_spiral.rules.judge.population import PopulationError, is_whole, populations
@@ -67,7 +65,7 @@ def _judge_evidence(
     limits, found = _judge_limits(criterion, context, measurements)
     if measurements or _ran(criterion, context):
         found += judge_subjects(criterion, context)
-    return limits, findings + found + _from_limits(limits)
+    return limits, findings + found + broken_limits(limits)
 
 
 def _judge_limits(
@@ -125,14 +123,6 @@ def _all_pass(criterion: Criterion, limit: Limit, context: Context) -> LimitVerd
     )
 
 
-def _from_limits(limits: tuple[LimitVerdict, ...]) -> list[Finding]:
-    return [
-        Finding(one.verdict, one.reason or str(one.verdict), one.sentence)
-        for one in limits
-        if one.verdict is not Verdict.PASS
-    ]
-
-
 def _ran(criterion: Criterion, context: Context) -> bool:
     """Whether a claiming test came to some end of its own."""
     records = [one for item in context.selected(criterion) for one in context.tests.get(item.id, ())]
@@ -142,7 +132,7 @@ def _ran(criterion: Criterion, context: Context) -> bool:
 def _verdict(
     criterion: Criterion, context: Context, findings: list[Finding], limits: tuple[LimitVerdict, ...]
 ) -> CriterionVerdict:
-    deciding = worst(findings)
+    deciding = worst(findings) or PASSED
     limited = any(one.verdict is Verdict.ENVIRONMENT_LIMITED for one in findings)
     qualifiers = dict.fromkeys(word for one in limits for word in one.qualifiers)
     if criterion.confidence == "none":
@@ -151,12 +141,12 @@ def _verdict(
         id=criterion.id,
         gate=criterion.gate,
         level=criterion.level,
-        verdict=deciding.verdict if deciding else Verdict.PASS,
-        original=deciding.verdict if deciding else Verdict.PASS,
-        reason=deciding.reason if deciding else "",
-        sentence=deciding.sentence if deciding else "",
-        requirement=deciding.requirement if deciding else "",
-        cause=_cause(deciding),
+        verdict=deciding.verdict,
+        original=deciding.verdict,
+        reason=deciding.reason,
+        sentence=deciding.sentence,
+        requirement=deciding.requirement,
+        cause=deciding.cause,
         fidelity=criterion.fidelity or "",
         qualifiers=tuple(qualifiers),
         limits=limits,
@@ -166,10 +156,6 @@ def _verdict(
     shown = among_attempts(on_requirement(shown, criterion, context), criterion, context, findings)
     shown = _at_fidelity(on_requirement(shown, criterion, context), criterion, context)
     return _at_level(shown, criterion, context)
-
-
-def _cause(deciding: Finding | None) -> Literal["", "environment", "hardware"]:
-    return deciding.cause if deciding else ""
 
 
 def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context) -> CriterionVerdict:

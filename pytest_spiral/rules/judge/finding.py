@@ -1,11 +1,12 @@
 """One reason why a criterion is not simply passed, with its place in the order of reasons."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
-from pytest_spiral.model.judgement import CriterionVerdict
+from pytest_spiral.model.judgement import CriterionVerdict, LimitVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics import WORST_FIRST
 
@@ -21,9 +22,22 @@ class Finding:
     cause: Literal["", "environment", "hardware"] = ""
 
 
+PASSED: Final = Finding(Verdict.PASS, "", "")
+"""Stands where there is none."""
+
+
 def worst(findings: list[Finding]) -> Finding | None:
     """The finding that counts: the first of the worst verdict; None of none."""
     return min(findings, key=lambda one: WORST_FIRST.index(one.verdict), default=None)
+
+
+def broken_limits(limits: Iterable[LimitVerdict]) -> list[Finding]:
+    """A finding for each limit that was not kept."""
+    return [
+        Finding(one.verdict, one.reason or str(one.verdict), one.sentence)
+        for one in limits
+        if one.verdict is not Verdict.PASS
+    ]
 
 
 def overruled(shown: CriterionVerdict, by: Finding, *, original: bool = False) -> CriterionVerdict:

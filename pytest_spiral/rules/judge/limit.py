@@ -12,7 +12,7 @@ import msgspec
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.criteria import CONFIDENT
+from pytest_spiral.rules.criteria import CONFIDENT, confidence_of
 from pytest_spiral.rules.judge.population import (
     Population,
     PopulationError,
@@ -31,7 +31,6 @@ from pytest_spiral.rules.judge.sentences import limit_note, limit_sentence
 from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.statistics import (
     Judged,
-    Qualifier,
     Reason,
     Timing,
     independence_note,
@@ -61,11 +60,6 @@ class Case:
     limit: Limit
     population: Population
     trusted: bool
-
-
-def confidence_of(criterion: Criterion) -> Fraction | None:
-    """The declared confidence as an exact number; None for `none` and where the limit needs none."""
-    return None if criterion.confidence in (None, "none") else Fraction(Decimal(criterion.confidence))
 
 
 def judge_limit(criterion: Criterion, limit: Limit, population: Population, *, trusted: bool) -> LimitVerdict:
@@ -386,5 +380,3 @@ _JUDGES: dict[str, Callable[[Case], Judged]] = {
     "duration": _duration,
     "equal": _equal,
 }
-
-__all__ = ["Qualifier", "confidence_of", "judge_limit", "limit_verdict"]

@@ -16,7 +16,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.attempts import Attempt
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.earlier import POOLED, attempts_before, carried, is_pooled, is_that
-from pytest_spiral.rules.judge.finding import Finding, worst
+from pytest_spiral.rules.judge.finding import PASSED, Finding, broken_limits, overruled, worst
 from pytest_spiral.rules.judge.limit import judged_of, limit_verdict, unjudgeable
 from pytest_spiral.rules.judge.needs import judge_needs
 from pytest_spiral.rules.judge.population import (
@@ -145,7 +145,7 @@ def _key(criterion: Criterion, population: Population, context: Context) -> byte
     A test's id holds what it was parametrised with, its transport for one.
     """
     start, first = context.evidence.bundle, population.first
-    hardware = [(one.name, one.state, one.value, one.unit) for one in start.profile.facts if one.kind == "hardware"]
+    hardware = [(one.name, one.state, one.value, one.unit) for one in start.profile.hardware]
     return msgspec.json.encode(
         {
             "test": population.test,
@@ -244,7 +244,7 @@ def _missing(attempts: Sequence[Attempt]) -> list[Finding]:
         f"what {names} measured for the same plan is not here: put the bundle under the reports folder, "
         "or recover the run if it was killed"
     )
-    return [Finding(Verdict.INCONCLUSIVE, "attempt-missing", sentence)]
+    return [Finding(Verdict.INCONCLUSIVE, str(Reason.ATTEMPT_MISSING), sentence)]
 
 
 def _broken(attempts: Sequence[Attempt]) -> Finding:
@@ -254,20 +254,7 @@ def _broken(attempts: Sequence[Attempt]) -> Finding:
 
 def _with(shown: CriterionVerdict, outside: Sequence[Finding], limits: tuple[LimitVerdict, ...]) -> CriterionVerdict:
     """The verdict by these limits and by what stands beside them."""
-    broken = [
-        Finding(one.verdict, one.reason or str(one.verdict), one.sentence)
-        for one in limits
-        if one.verdict is not Verdict.PASS
-    ]
-    deciding = worst([*outside, *broken])
-    return msgspec.structs.replace(
-        shown,
-        verdict=deciding.verdict if deciding else Verdict.PASS,
-        original=deciding.verdict if deciding else Verdict.PASS,
-        reason=deciding.reason if deciding else "",
-        sentence=deciding.sentence if deciding else "",
-        requirement=deciding.requirement if deciding else "",
-        cause=deciding.cause if deciding else "",
-        qualifiers=tuple(dict.fromkeys([*shown.qualifiers, *(word for one in limits for word in one.qualifiers)])),
-        limits=limits,
-    )
+    deciding = worst([*outside, *broken_limits(limits)]) or PASSED
+    qualifiers = dict.fromkeys([*shown.qualifiers, *(word for one in limits for word in one.qualifiers)])
+    pooled = msgspec.structs.replace(shown, qualifiers=tuple(qualifiers), limits=limits)
+    return overruled(pooled, deciding, original=True)

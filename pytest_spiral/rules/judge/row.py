@@ -8,9 +8,10 @@ import msgspec
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.criteria import confidence_of
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import Finding
-from pytest_spiral.rules.judge.limit import confidence_of, judge_limit
+from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.population import Population
 from pytest_spiral.rules.judge.sentences import row_sentence
 from pytest_spiral.rules.limits import bound_of

@@ -17,7 +17,7 @@ from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.selftest import controls, ends, pairs, samples, surroundings, times
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Scene
-from pytest_spiral.rules.selftest.sound import MOST_TRIED, VOUCHED, scaled, size_of, stage, tests_of
+from pytest_spiral.rules.selftest.sound import MOST_TRIED, VOUCHED, events_of, scaled, size_of, stage, tests_of
 
 DEFECTS: Final[tuple[Defect, ...]] = (
     *samples.DEFECTS,
@@ -76,8 +76,9 @@ def prove(criterion: Criterion, plan: Plan) -> CriterionProof:
         why = "planned, so nothing judges it yet" if criterion.planned else "examined by a person, and not judged"
         return CriterionProof(id=criterion.id, state="waits", sentence=why)
     bar, how = scaled(_measured(criterion, plan))
-    if size_of(bar) > MOST_TRIED:
-        return _untried(criterion, f"it takes more than {MOST_TRIED:,} samples to be proven")
+    if size_of(bar) > MOST_TRIED or events_of(bar) > MOST_TRIED:
+        what = "samples" if size_of(bar) > MOST_TRIED else "events"
+        return _untried(criterion, f"it takes more than {MOST_TRIED:,} {what} to be proven")
     try:
         scene = stage(criterion, plan)
         judgement = judge(scene.evidence, level=VOUCHED)

@@ -93,8 +93,6 @@ def _figure(name: str, kind: Kind, limits: list[Limit]) -> tuple[str, Fraction]:
 
 def _is_timed(limits: list[Limit], good: Fraction) -> bool:
     """Whether both a good and a bad figure can be a time that was taken: none of them is below zero."""
-    bounds = [bound_of(one) for one in limits if one.statistic in _NUMBERS]
-    above = all(
-        bound > 0 or (bound == 0 and one.comparison == "<=") for bound, one in zip(bounds, limits, strict=False)
-    )
+    own = [(bound_of(one), one.comparison) for one in limits if one.statistic in _NUMBERS]
+    above = all(bound > 0 or (bound == 0 and comparison == "<=") for bound, comparison in own)
     return good >= 0 and above

@@ -126,11 +126,15 @@ def _valued(sample: Sample, value: Any) -> Sample:
 
 
 def _thousandfold(scene: Scene) -> Iterator[Broken]:
-    """The figures as they are, in a unit a thousand times as large (or as small, where small is bad)."""
-    for limit, recipe, found in scene.fed():
-        if recipe.kind != "timed" or recipe.good <= 0:
+    """The figures as they are, in a unit a thousand times as large (or as small, where small is bad).
+
+    Where there is room for figures that are good a thousand times as small too, they are taken near the limit.
+    """
+    for limit, recipe, found in scene.timed():
+        if recipe.good <= 0:
             continue
-        wrong = recipe.good * 1000 if limit.comparison == "<=" else recipe.good // 1000
+        near = min(recipe.good, int(2 * bound_of(limit, "ns")))
+        wrong = recipe.good * 1000 if limit.comparison == "<=" else near // 1000
 
         def change(one: Sample, wrong: int = wrong, recipe: Recipe = recipe) -> Sample:
             times = {"done": (one.intended or 0) + wrong} if recipe.open_loop else {}

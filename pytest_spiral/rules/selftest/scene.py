@@ -135,6 +135,12 @@ class Scene:
                 last = [one for one in self.evidence.measurements if one.name == name and not one.control][-1]
                 yield limit, self.recipes[name], last
 
+    def timed(self) -> Iterator[tuple[Limit, Recipe, Measurement]]:
+        """Those of `fed` whose limit is on how long things took; that calls may fail says nothing of their times."""
+        for limit, recipe, found in self.fed():
+            if recipe.kind == "timed" and limit.statistic != "failures":
+                yield limit, recipe, found
+
     def with_measurement(self, old: Measurement, *new: Measurement) -> Evidence:
         """The evidence with a measurement replaced, by any number of others."""
         kept = self.evidence.measurements

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
@@ -24,10 +25,12 @@ from pytest_spiral.model.record import (
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import criterion_faults
 from pytest_spiral.rules.judge import judge
+from pytest_spiral.rules.limits import bound_of
 from pytest_spiral.rules.selftest.facts import STATED, facts_for
 from pytest_spiral.rules.selftest.recipes import UnsoundError, recipes_of
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, failed
 from pytest_spiral.rules.selftest.tails import too_many
+from pytest_spiral.rules.units import UnitError, decimal_text, parse_quantity
 
 MOST_SAMPLES: Final = 100
 """A plan of more samples is made as small as this, or as small as it can still be proven: the rules are the same."""
@@ -36,7 +39,7 @@ VOUCHED: Final[Level] = "E3"
 """The level at which made-up evidence is judged: a pass that lacks a signature only would hide that it is one."""
 
 MOST_TRIED: Final = 5_000
-"""A plan that takes more samples to be proven at all is not tried: it would take longer than the run."""
+"""A plan that takes more samples, or events, to be proven at all is not tried: it would take longer than the run."""
 
 _MOST_EACH: Final = 10
 """As many samples, and as many tests, where each of a number of bound tests takes samples too."""
@@ -59,10 +62,11 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
     most = _MOST_EACH if tests_of(bar) > 1 and len(bar.limits) > 1 else MOST_SAMPLES
     while most < min(size_of(bar), 2 * MOST_TRIED):
         smaller = _with_plan(bar, most)
-        if not any(criterion_faults(smaller)):
+        if not any(criterion_faults(smaller)) and (_can_fail(smaller) or not _can_fail(bar)):
             bar = smaller
             break
         most *= 2
+    bar = _over_less(bar)
     changes = [
         f"{what} {now} for {was}"
         for what, now, was in (
@@ -70,6 +74,7 @@ def scaled(criterion: Criterion) -> tuple[Criterion, str]:
             ("warm-up", bar.warm_up, criterion.warm_up),
             ("blocks", bar.blocks, criterion.blocks),
             ("runs", bar.consecutive, criterion.consecutive),
+            ("exposure", bar.exposure, criterion.exposure),
         )
         if now != was
     ]
@@ -81,6 +86,29 @@ def size_of(criterion: Criterion) -> int:
     return max((criterion.plan_of(limit) or 0 for limit in criterion.limits), default=0)
 
 
+def events_of(criterion: Criterion) -> Fraction:
+    """How many events a rate of them comes to at its limit, over the exposure; the largest.
+
+    0 where the exposure is not of the kind that the limit is per: that is a fault of its own.
+    """
+    try:
+        exposure = parse_quantity(criterion.exposure or "0")
+        rates = [bound_of(one, f"per {exposure.unit}") for one in criterion.limits if one.statistic == "count-rate"]
+    except UnitError:
+        return Fraction(0)
+    return max(rates, default=Fraction(0)) * exposure.number
+
+
+def _over_less(bar: Criterion) -> Criterion:
+    """The criterion with its events counted over less, in powers of ten, where very many would come and less will do."""
+    smaller = bar
+    while events_of(smaller) > MOST_TRIED:
+        exposure = parse_quantity(smaller.exposure or "0")
+        less = f"{decimal_text(exposure.number / 10)} {exposure.unit}"
+        smaller = msgspec.structs.replace(smaller, exposure=less)
+    return bar if any(criterion_faults(smaller)) else smaller
+
+
 def _with_plan(criterion: Criterion, most: int) -> Criterion:
     limits = tuple(
         msgspec.structs.replace(one, samples=None if one.samples is None else min(one.samples, most))
@@ -88,6 +116,11 @@ def _with_plan(criterion: Criterion, most: int) -> Criterion:
     )
     samples = None if criterion.samples is None else min(criterion.samples, most)
     return msgspec.structs.replace(criterion, limits=limits, samples=samples)
+
+
+def _can_fail(criterion: Criterion) -> bool:
+    """Whether each limit on failures is on fewer than there are samples: a smaller plan must not be kept always."""
+    return all(bound_of(one) < (criterion.plan_of(one) or 1) for one in criterion.limits if one.statistic == "failures")
 
 
 def stage(criterion: Criterion, plan: Plan) -> Scene:

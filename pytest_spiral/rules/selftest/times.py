@@ -19,8 +19,8 @@ _LEAST_NS = 20
 
 
 def _coarse(scene: Scene) -> Iterator[Broken]:
-    for limit, recipe, found in scene.fed():
-        if recipe.kind == "timed" and limit.statistic in _RESOLVED:
+    for limit, _, found in scene.timed():
+        if limit.statistic in _RESOLVED:
             coarse = abs(int(bound_of(limit, "ns"))) // 10 + 1
             yield Broken(
                 limit.text, scene.with_measurement(found, msgspec.structs.replace(found, resolution_ns=coarse))
@@ -29,8 +29,8 @@ def _coarse(scene: Scene) -> Iterator[Broken]:
 
 def _unresolved(scene: Scene) -> Iterator[Broken]:
     """Figures inside the limit by less than the clock can tell."""
-    for limit, recipe, found in scene.fed():
-        bound = int(bound_of(limit, "ns")) if recipe.kind == "timed" else 0
+    for limit, recipe, found in scene.timed():
+        bound = int(bound_of(limit, "ns"))
         if bound < _LEAST_NS:
             continue
         unit = bound // _LEAST_NS
@@ -67,8 +67,8 @@ def _unscheduled(sample: Sample) -> Sample:
 
 
 def _disagreeing(scene: Scene) -> Iterator[Broken]:
-    for limit, recipe, found in scene.fed():
-        if limit.statistic not in _RESOLVED or recipe.kind != "timed":
+    for limit, recipe, found in scene.timed():
+        if limit.statistic not in _RESOLVED:
             continue
         if recipe.open_loop:
             yield Broken(limit.text, scene.with_counted(found, _sooner, 1))

@@ -84,6 +84,8 @@ def test_a_cycle_is_one_sentence_that_names_it(size):
         (manifest(("a", [])).replace("format = 1", "format = 2"), "format"),
         ('format = 1\nname = "m"\ncomponent = []', "component"),
         ("format = ", "Invalid value"),
+        ("format = " + "9" * 5_000, "digits"),
+        ("format = " + "[" * 5_000, "recursion"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(text, words):
