@@ -41,6 +41,7 @@ class Reason(StrEnum):
     ATTEMPTS_DISAGREE = "attempts-disagree"  # a pass that later attempts do not bear out
     CONTINUE = "continue"  # a sequential plan that has not decided yet
     MARGIN_NOT_PROVEN = "margin-not-proven"  # the interval reaches over the margin
+    CONTROL = "control"  # a comparison whose own controls do not come out as they must
     # fail, or invalid
     WORST_ATTEMPT = "worst-attempt"  # an earlier attempt on the same subject failed, or was invalid
     # fail
