@@ -19,7 +19,7 @@ _SIGNIFICANT: Final = 3
 _PLAIN_DIGITS: Final = 15  # beyond 10^15 and below 10^-9 powers of ten are easier to read
 _PLAIN_PLACES: Final = 9
 _PLACES: Final = 1100  # more than any float has
-_JUDGED_AT: Final = frozenset({"quantile", "rate", "mean", "count-rate"})
+_JUDGED_AT: Final = frozenset({"quantile", "rate", "mean", "count-rate", "equivalence", "regression"})
 _COUNTED: Final = frozenset({"failures", "equal", "all-pass"})
 
 

@@ -22,11 +22,11 @@ Pair = tuple[Call, Call]
 """The two calls of a pair, by side and not by time."""
 
 
-def pairing_fault(pairs: Sequence[Pair], first: str, second: str) -> str:
+def pairing_fault(pairs: Sequence[Pair], first: str) -> str:
     """Why these are no interleaved pairs, in a sentence; empty where they are.
 
-    No two calls overlap, none stands between the two of a pair, and either side, as it is called here, is first in at
-    least a third of them.
+    No two calls overlap, none stands between the two of a pair, and either side is first in at
+    least a third of them. `first` is how the first side is called.
     """
     spans = [sorted((call, side) for side, call in enumerate(pair)) for pair in pairs]
     calls = [call for span in spans for call, _ in span]

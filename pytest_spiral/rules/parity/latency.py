@@ -21,7 +21,7 @@ def judge_latency(  # noqa: PLR0913 - named parts of one plan
     and the verdict is invalid. `lost` pairs, of which a call failed, widen the interval. ValueError for a margin or
     confidence that is none.
     """
-    fault = pairing_fault([_calls(one) for one in pairs], "REST", "gRPC")
+    fault = pairing_fault([_calls(one) for one in pairs], "REST")
     judged = judge_equivalence(
         [Fraction((one.grpc_done - one.grpc_sent) - (one.rest_done - one.rest_sent)) for one in pairs],
         margin=margin_ns,

@@ -1,7 +1,6 @@
 """Whether a mixed load is no slower than REST alone: no regression of a quantile, with controls made of the baseline."""
 
 import math
-from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import NamedTuple

@@ -18,6 +18,7 @@ from pytest_spiral.rules.statistics.arguments import (
 )
 from pytest_spiral.rules.statistics.judged import Direction, Judged, Number, Ranks, Reason
 from pytest_spiral.rules.statistics.ranks import quantile_ranks
+from pytest_spiral.rules.statistics.tails import Binomial, compare_lower_tail, compare_upper_tail
 from pytest_spiral.rules.statistics.zones import refuse_population
 
 _HALF = Fraction(1, 2)
@@ -184,10 +185,10 @@ def comparable(samples: int, quantile: Fraction | None, confidence: Fraction) ->
 
     A series' baseline is cut in two for its controls, and either half needs both of its bounds.
     """
+    alpha = alpha_of(confidence)
     if quantile is None:
-        return _two_sided(quantile_ranks(samples, _HALF, confidence))
-    half = samples // 2
-    return half > 0 and _two_sided(quantile_ranks(half, quantile, 1 - alpha_of(confidence) / 2))
+        return _has_both_bounds(samples, _HALF, alpha)
+    return _has_both_bounds(samples // 2, quantile, alpha / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +264,12 @@ def _less(one: _Extended, other: _Extended, unknown: float) -> _Extended:
 
 def _two_sided(ranks: Ranks) -> bool:
     return ranks.lower is not None and ranks.upper is not None
+
+
+def _has_both_bounds(samples: int, quantile: Fraction, alpha: Fraction) -> bool:
+    """Whether the largest and the smallest of so many samples bound a quantile, as in `quantile_ranks`."""
+    of = Binomial(samples, quantile)
+    return samples > 0 and compare_upper_tail(of, samples, alpha) <= 0 and compare_lower_tail(of, 0, alpha) < 0
 
 
 def _lower_figure(bound: _Extended) -> float | None:
