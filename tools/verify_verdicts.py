@@ -497,7 +497,9 @@ def _paired(pairs):
     """Whether no call overlaps another or stands between the two of a pair, and both sides often go first."""
     calls = [call for pair in pairs for call in sorted(pair)]
     first = sum(left < right for left, right in pairs)
-    apart = all(before[1] <= after[0] for before, after in pairwise(calls)) and all(sent <= done for sent, done in calls)
+    apart = all(before[1] <= after[0] for before, after in pairwise(calls)) and all(
+        sent <= done for sent, done in calls
+    )
     return apart and min(first, len(pairs) - first) * 3 >= len(pairs) - 1
 
 
@@ -997,9 +999,11 @@ def provable(criterion, limit):
     risk, samples, below = _risk(criterion), planned_of(criterion, limit), limit["comparison"] == "<="
     samples = samples * criterion["consecutive"] if samples and criterion["combine"] == "pooled" else samples
     if limit["statistic"] in ("equivalence", "regression") and risk and samples and samples <= 20_000:
-        pairs = limit["statistic"] == "equivalence"
-        terms = (samples, Fraction(1, 2), risk) if pairs else (samples // 2, Fraction(limit["quantile"]), risk / 2)
-        return Fraction(limit["bound"]) > 0 and None not in ranks(*terms)
+        halves, terms = (samples, samples), (Fraction(1, 2), risk)
+        if limit["statistic"] == "regression":
+            halves, terms = ((samples + 1) // 2, samples // 2), (Fraction(limit["quantile"]), risk / 2)
+        bounded = None not in (ranks(halves[0], *terms)[1], ranks(halves[1], *terms)[0])
+        return bounded and limit["comparison"] == "<=" and Fraction(limit["bound"]) > 0
     if limit["statistic"] not in ("rate", "quantile") or risk is None or samples is None or samples > 20_000:
         return True
     if criterion["sequential"]:

@@ -183,12 +183,13 @@ def judge_no_regression_controlled(  # noqa: PLR0913 - named parts of one plan
 def comparable(samples: int, quantile: Fraction | None, confidence: Fraction) -> bool:
     """Whether so many samples of either side can prove anything: pairs where there is no quantile, else two series.
 
-    A series' baseline is cut in two for its controls, and either half needs both of its bounds.
+    A series' baseline is cut in two for its controls, and either half needs its bound.
     """
     alpha = alpha_of(confidence)
     if quantile is None:
-        return _has_both_bounds(samples, _HALF, alpha)
-    return _has_both_bounds(samples // 2, quantile, alpha / 2)
+        return _is_bounded_above(samples, _HALF, alpha) and _is_bounded_below(samples, _HALF, alpha)
+    even, odd = (samples + 1) // 2, samples // 2
+    return _is_bounded_above(even, quantile, alpha / 2) and _is_bounded_below(odd, quantile, alpha / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +267,14 @@ def _two_sided(ranks: Ranks) -> bool:
     return ranks.lower is not None and ranks.upper is not None
 
 
-def _has_both_bounds(samples: int, quantile: Fraction, alpha: Fraction) -> bool:
-    """Whether the largest and the smallest of so many samples bound a quantile, as in `quantile_ranks`."""
-    of = Binomial(samples, quantile)
-    return samples > 0 and compare_upper_tail(of, samples, alpha) <= 0 and compare_lower_tail(of, 0, alpha) < 0
+def _is_bounded_above(samples: int, quantile: Fraction, alpha: Fraction) -> bool:
+    """Whether the largest of so many samples bounds a quantile, as in `quantile_ranks`."""
+    return samples > 0 and compare_upper_tail(Binomial(samples, quantile), samples, alpha) <= 0
+
+
+def _is_bounded_below(samples: int, quantile: Fraction, alpha: Fraction) -> bool:
+    """Whether the smallest of so many samples bounds a quantile, as in `quantile_ranks`."""
+    return samples > 0 and compare_lower_tail(Binomial(samples, quantile), 0, alpha) < 0
 
 
 def _lower_figure(bound: _Extended) -> float | None:
