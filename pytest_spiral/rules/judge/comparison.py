@@ -52,7 +52,9 @@ def judge_pairs(criterion: Criterion, limit: Limit, population: Population, conf
     one, other = sides = _sides(criterion, limit, population)
     plan = _plan(criterion, limit, sides)
     if plan is not None and max(len(side.values) for side in sides) > plan:
-        raise PopulationError(Reason.MORE_THAN_PLANNED, "more samples than were declared, so that they make no pairs")
+        raise PopulationError(
+            str(Reason.MORE_THAN_PLANNED), "more samples than were declared, so that they make no pairs"
+        )
     pairs = list(zip(one.values, other.values, strict=False))
     whole = [pair for pair in pairs if math.inf not in pair]
     judged = judge_equivalence(
@@ -90,7 +92,7 @@ def judge_series(criterion: Criterion, limit: Limit, population: Population, con
         closed = [side.measurement.name for side in sides if not open_loop(side.samples)]
         if closed:
             waited = f"a promise of response time needs an open loop, and calls of {closed[0]} waited for each other"
-            raise PopulationError(Reason.CLOSED_LOOP, waited)
+            raise PopulationError(str(Reason.CLOSED_LOOP), waited)
     if judged.verdict is not Verdict.INVALID and _is_time(limit):
         new, old = ([call.sent for call in _calls(side) if call is not None] for side in sides)
         _refuse(series_fault(new, old, (one.measurement.name, other.measurement.name)))
