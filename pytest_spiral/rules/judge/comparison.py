@@ -30,9 +30,6 @@ from pytest_spiral.rules.statistics import (
 from pytest_spiral.rules.turns import Call, pairing_fault, series_fault
 from pytest_spiral.rules.units import convert, dimension
 
-NOT_IN_TURNS = "not-interleaved"
-_NO_TIMES = "no-times"
-
 
 class _Side(NamedTuple):
     """One of the two measurements: its samples without warm-up, and their figures in the limit's unit."""
@@ -136,12 +133,12 @@ def _calls(side: _Side) -> Iterator[Call | None]:
             yield None
         else:
             untold = f"sample {one.n} of {side.measurement.name} does not say when it was taken"
-            raise PopulationError(_NO_TIMES, f"{untold}, so that nobody can tell whether the sides took turns")
+            raise PopulationError("no-times", f"{untold}, so that nobody can tell whether the sides took turns")
 
 
 def _refuse(fault: str) -> None:
     if fault:
-        raise PopulationError(NOT_IN_TURNS, fault.removesuffix("."))
+        raise PopulationError("not-interleaved", fault.removesuffix("."))
 
 
 def _as_distance(judged: Judged) -> Judged:

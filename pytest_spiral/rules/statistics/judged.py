@@ -66,7 +66,7 @@ class Qualifier(StrEnum):
     FLAKY = "flaky"  # attempts disagree
     BAR_MOVED = "bar moved"  # an attempt by another bar did not pass on this subject
     STALE = "stale"  # a declared input changed since
-    INDEPENDENCE_ASSUMED = "independence assumed"  # too few failures to see dependence
+    INDEPENDENCE_ASSUMED = "independence assumed"  # too few failures to see dependence, or two sides compared
 
 
 class Ranks(NamedTuple):
