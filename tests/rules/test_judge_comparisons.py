@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.render.figures import figures_of
+from pytest_spiral.render.svg import can_be_drawn, render_picture
+from pytest_spiral.rules.outlook import criterion_outlook
 from pytest_spiral.rules.statistics import (
     judge_equivalence,
     judge_no_regression,
@@ -128,6 +131,26 @@ def test_a_regression_shows_its_controls(bench):
     assert told.value == 3
     assert told.lower < 3 < told.upper <= 25
     assert told.note == "A/A passes, A/A + 2Δ does not pass; independence assumed"
+
+
+def test_a_growth_without_end_is_told_in_words(bench):
+    told = compared(bench, SERIES, [None] * 20 + SPREAD[20:], SPREAD).figures("S1.it")
+    assert (told.verdict, told.value, figures_of(told).value, can_be_drawn(told)) == (FAIL, None, "infinite", False)
+
+
+@pytest.mark.parametrize("limit", [PAIRS, SERIES])
+def test_a_difference_is_drawn_with_its_bound(bench, limit):
+    told = compared(bench, limit, shifted(SPREAD, -3), SPREAD).figures("S1.it")
+    picture = render_picture(told, "S1.it").decode()
+    assert f"bound {figures_of(told).bound}" in picture
+    assert "at 95 % confidence" in picture
+
+
+def test_no_plan_tells_the_chance_of_a_difference(bench):
+    bench.criterion("S1.it", PAIRS, SERIES, samples=200, confidence="0.95")
+    told = criterion_outlook(bench.criteria[0], Fraction("0.99"))
+    assert told.chance is None
+    assert all("its chance depends on how far they spread" in one.left_out for one in told.limits)
 
 
 def test_failures_of_both_sides_are_counted(bench):
@@ -312,8 +335,7 @@ milliseconds = st.integers(0, 60).map(float) | st.none()
 @QUICK
 def test_whatever_is_worse_never_helps(make_bench, data):
     """A slower or failed call of the new side, or one that never came, makes no pass of what was none."""
-    limit, low, high = data.draw(st.sampled_from([("p80-regression(new, old) <= 25 ms", 36, 60)]))
-    size = data.draw(st.integers(low, high))
+    limit, size = "p80-regression(new, old) <= 25 ms", data.draw(st.integers(36, 60))
     new, old = (data.draw(st.lists(milliseconds, min_size=size, max_size=size)) for _ in range(2))
     before = judged(make_bench(), limit, new, old)[0]
     at = data.draw(st.integers(0, size - 1))
