@@ -8,15 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_spiral.model.entry import AttemptCollected, AttemptSealed
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.render.figures import figures_of
 from pytest_spiral.render.svg import can_be_drawn, render_picture
+from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.outlook import criterion_outlook
 from pytest_spiral.rules.statistics import (
     judge_equivalence,
     judge_no_regression,
     judge_no_regression_controlled,
 )
+
+from .test_attempts import PREV, Desk
 
 PASS, FAIL, OPEN, INVALID = "pass", "fail", "inconclusive", "invalid"
 PAIRS, SERIES = "equivalence(new, old) <= 5 ms", "p95-regression(new, old) <= 25 ms"
@@ -324,6 +328,26 @@ def test_a_control_finds_the_slow_side_out(bench):
     bench.under_fault("old", base, of="S1.it", unit="ms")
     bench.records["controls_opened"].pop()
     assert (bench.verdict("S1.it")[0], bench.verdict("S1.control")[0]) == (PASS, PASS)
+
+
+@pytest.mark.parametrize(
+    ("before", "verdict", "reason"), [("inconclusive", OPEN, "plan-spent"), ("fail", FAIL, "worst-attempt")]
+)
+@pytest.mark.parametrize("beside", [(), ("failures(work) <= 0",), ("rate(work) >= 90 %",)])
+def test_a_second_session_is_no_second_chance(bench, beside, before, verdict, reason):
+    """Whatever stands beside it: a rate that sessions fill together must not have a difference judged again."""
+    bench.criterion("S1.it", PAIRS, *beside, samples=40, confidence="0.95")
+    for name, samples in zip(("new", "old"), taken(FLAT, FLAT), strict=True):
+        bench.measure("S1.it", name, samples, unit="ms")
+    if beside:
+        bench.measure("S1.it", "work", bench.hits(40))
+    assert bench.verdict("S1.it") == (PASS, "")
+    desk = Desk(bench)
+    desk.add(desk.opened("earlier", plan=desk.evidence.bundle.plan))
+    desk.add(AttemptCollected(nonce="earlier", inventory=PREV))
+    desk.add(AttemptSealed(nonce="earlier", manifest=PREV, runs={"S1.it": (before,)}, subjects={}))
+    (found,) = judge(desk.own().told()).criteria
+    assert (found.verdict, found.reason) == (verdict, reason)
 
 
 # properties
