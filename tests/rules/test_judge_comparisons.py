@@ -262,6 +262,21 @@ def test_times_that_do_not_say_when_they_were_taken_are_refused(bench, limit):
     assert judged(bench, limit, values, values) == (INVALID, "no-times")
 
 
+@pytest.mark.parametrize(("limit", "values"), [(PAIRS, FLAT), (SERIES, SPREAD)])
+def test_a_call_that_failed_before_it_was_timed_is_a_failed_call(bench, limit, values):
+    sides = taken(values, values)
+    for side, at in ((0, 3), (1, 7)):
+        sides[side][at] = {"failed": "no connection"}
+    assert judged(bench, limit, *sides) == (PASS, "")
+    assert bench.figures("S1.it").failed == 2
+
+
+@pytest.mark.parametrize("limit", [PAIRS, SERIES])
+def test_without_a_confidence_there_is_no_interval(bench, limit):
+    fields = {"confidence": "none", "confidence_reason": "no reader takes this"}
+    assert judged(bench, limit, SPREAD, SPREAD, **fields) == (INVALID, "no-confidence")
+
+
 @pytest.mark.parametrize("change", [{"ns": 9_999_999}, {"done": 0}, {"sent": 10**15}])
 def test_times_that_do_not_add_up_are_refused(bench, change):
     sides = taken(FLAT, FLAT)
