@@ -188,9 +188,10 @@ def numbers(samples, measure, unit):
             continue
         if took is None and one["value"] is None:
             raise Invalid("wrong-kind")
-        if took is not None and None in times and took < 0:
+        marks = times[1:] if times[0] is None else times
+        if took is not None and None in times[1:] and took < 0:
             raise Invalid("time-order")
-        if took is not None and None not in times and (times != sorted(times) or took != times[2] - times[0]):
+        if took is not None and None not in times[1:] and (marks != sorted(marks) or took != marks[-1] - marks[0]):
             raise Invalid("time-order")
         if own[0] != wanted[0]:
             raise Invalid("wrong-unit")
@@ -202,6 +203,7 @@ def judge_limit(criterion, limit, group):
     """(verdict, reason) of one limit on the measurements of one test and run block, in the limit's order."""
     judges = {"quantile": _values, "min": _values, "max": _values, "rate": _rate, "failures": _failures}
     judges |= {"count": _count, "count-rate": _count_rate, "equal": _equal, "mean": _mean, "duration": _duration}
+    judges |= {"equivalence": _equivalence, "regression": _regression}
     if limit["statistic"] not in judges:
         raise Left(limit["statistic"])
     try:
@@ -372,6 +374,133 @@ def _equal(criterion, limit, group, samples):
     if not all(same(left[name], right[name]) for name in both):
         return "fail", ""
     return ("not-run", "missing-part") if listed > len(both) else ("pass", "")
+
+
+def _equivalence(criterion, limit, group, samples):
+    """Schuirmann (1987) by order statistics of the differences of pairs, each one-sided; lost pairs may be anything."""
+    (left, right), planned, spread = _apart(criterion, limit, group, samples)
+    if planned is not None and max(map(len, samples)) > planned_of(criterion, limit):
+        raise Invalid("more-than-planned")
+    pairs, margin = list(zip(left, right, strict=False)), Fraction(limit["bound"])
+    check_counts(len(pairs), planned)
+    if spread * 10 > margin:
+        raise Invalid("coarse-timer")
+    if unit_of(limit["unit"])[0] == "time":
+        calls = zip(*(_when(taken) for taken in samples), strict=False)
+        if not _paired([pair for pair in calls if None not in pair]):
+            raise Invalid("not-interleaved")
+    apart = [one - other for one, other in pairs if math.inf not in (one, other)]
+    low, high, found = bounds(apart, planned - len(apart), Fraction(1, 2), _risk(criterion))
+    return _inside((low, high), (-margin, margin), spread, None not in found, planned > len(pairs))
+
+
+def _regression(criterion, limit, group, samples):
+    """The quantile's growth, either bound at half the risk; a pass stands beside A/A and A/A + twice the margin."""
+    (left, right), planned, spread = _apart(criterion, limit, group, samples)
+    margin = Fraction(limit["bound"])
+    check_counts(min(map(len, samples)), None)
+    check_counts(max(map(len, samples)), planned)
+    if spread * 10 > margin:
+        raise Invalid("coarse-timer")
+    marks = [(one["intended"], one["sent"], one["done"]) for taken in samples for one in taken]
+    if criterion["sampling"] == "open-loop" and any(None in one for one in marks):
+        raise Invalid("closed-loop")
+    if unit_of(limit["unit"])[0] == "time":
+        sent = [[call[0] for call in _when(taken) if call] for taken in samples]
+        order = [side for _, side in sorted((at, side) for side in (0, 1) for at in sent[side])]
+        edges = [len(order) * quarter // 4 for quarter in range(5)]
+        for part in (order[start:end] for start, end in pairwise(edges)):
+            if set(part) != {0, 1} or min(part.count(0), part.count(1)) * 3 < len(part) - 1:
+                raise Invalid("not-interleaved")
+
+    def grown(new, old, plan):
+        answered = [one for one in old if one != math.inf]
+        terms = Fraction(limit["quantile"]), _risk(criterion) / 2
+        low, high, above = bounds(new, (plan or len(new)) - len(new), *terms)
+        least, most, below = bounds(answered, (plan or len(old)) - len(answered), *terms)
+        ends = (-math.inf if low == most == math.inf else low - most), high - least
+        return _inside(
+            ends, (-math.inf, margin), spread, None not in (above[1], below[0]), (plan or 0) > min(len(new), len(old))
+        )
+
+    found = grown(left, right, planned)
+    if found[0] == "pass":
+        one, other = right[::2], right[1::2]
+        shifted = [at + 2 * margin for at in one]
+        if grown(one, other, None)[0] != "pass" or grown(shifted, other, None)[0] == "pass":
+            return "inconclusive", "control"
+    return found
+
+
+def _apart(criterion, limit, group, samples):
+    """Both sides' figures, how many each owes, and how far off a difference of two times may be."""
+    if len(group) != 2:
+        raise Invalid("one-sided")
+    if _risk(criterion) is None or limit["comparison"] != "<=":
+        raise Left(f"{limit['text']} without a confidence")
+    plan, told = planned_of(criterion, limit), [one["planned"] for one in group]
+    values = [numbers(taken, measure, limit["unit"]) for taken, measure in zip(samples, group, strict=True)]
+    timed = [any(one["ns"] is not None for one in taken) for taken in samples]
+    spread = sum(Fraction(one["resolution_ns"], 10**9) for one, is_timed in zip(group, timed, strict=True) if is_timed)
+    if plan is None or spread < 0:
+        raise Left("a comparison without a plan")
+    over = max(map(len, samples)) > plan
+    return values, plan if over else max(plan, *told), Fraction(spread) / unit_of(limit["unit"])[1]
+
+
+def bounds(values, unknown, share, risk):
+    """The order statistics that bound a quantile where so many values are unknown, and whether there are such."""
+    count, ordered = len(values) + unknown, sorted(values)
+    low, high = found = ranks(count, share, risk)
+    lower = -math.inf if low is None or low <= unknown else ordered[low - unknown - 1]
+    upper = math.inf if high is None or high > len(ordered) else ordered[high - 1]
+    return lower, upper, found
+
+
+def ranks(count, share, risk):
+    """max{s: P(Bin(count, share) <= s - 1) < risk} and min{r: P(Bin(count, share) >= r) <= risk}; None for none."""
+    if count > 20_000:
+        raise Left("more than 20,000 samples")
+    hit, miss, whole = share.numerator, share.denominator - share.numerator, share.denominator**count
+    below, weight, lower = 0, miss**count, None
+    for rank in range(1, count + 1):
+        below, weight = below + weight, weight * (count - rank + 1) * hit // (rank * miss)
+        if below * risk.denominator < risk.numerator * whole:
+            lower = rank
+        if (whole - below) * risk.denominator <= risk.numerator * whole:
+            return lower, rank
+    return lower, None
+
+
+def _inside(ends, room, spread, bounded, short):
+    """Whether an interval lies in its room, wholly outside, or neither."""
+    (low, high), (least, most) = ends, room
+    if low > most + spread or high < least - spread:
+        return "fail", ""
+    if short:
+        return "inconclusive", "incomplete"
+    if not bounded:
+        return "inconclusive", "too-few-for-any-bound"
+    return ("pass" if least <= low - spread and high + spread <= most else "inconclusive"), ""
+
+
+def _when(samples):
+    """(sent, done) of each call; None for one that failed untimed."""
+    for one in samples:
+        told = one["sent"] is not None and one["done"] is not None
+        if not told and one["failed"] is None:
+            raise Invalid("no-times")
+        yield (one["sent"], one["done"]) if told else None
+
+
+def _paired(pairs):
+    """Whether no call overlaps another or stands between the two of a pair, and both sides often go first."""
+    calls = [call for pair in pairs for call in sorted(pair)]
+    first = sum(left < right for left, right in pairs)
+    apart = all(before[1] <= after[0] for before, after in pairwise(calls)) and all(
+        sent <= done for sent, done in calls
+    )
+    return apart and min(first, len(pairs) - first) * 3 >= len(pairs) - 1
 
 
 def same(one, other):
@@ -866,9 +995,15 @@ def combine(standings, *, capped):
 
 
 def provable(criterion, limit):
-    """Whether samples as good as can be prove a rate or a quantile."""
+    """Whether samples as good as can be prove a rate, a quantile or a difference."""
     risk, samples, below = _risk(criterion), planned_of(criterion, limit), limit["comparison"] == "<="
     samples = samples * criterion["consecutive"] if samples and criterion["combine"] == "pooled" else samples
+    if limit["statistic"] in ("equivalence", "regression") and risk and samples and samples <= 20_000:
+        halves, terms = (samples, samples), (Fraction(1, 2), risk)
+        if limit["statistic"] == "regression":
+            halves, terms = ((samples + 1) // 2, samples // 2), (Fraction(limit["quantile"]), risk / 2)
+        bounded = None not in (ranks(halves[0], *terms)[1], ranks(halves[1], *terms)[0])
+        return bounded and limit["comparison"] == "<=" and Fraction(limit["bound"]) > 0
     if limit["statistic"] not in ("rate", "quantile") or risk is None or samples is None or samples > 20_000:
         return True
     if criterion["sequential"]:
@@ -889,9 +1024,9 @@ def unread(criterion):
             yield f"{criterion['id']}: {one['text']} cannot be judged after every sample, or over all runs together"
     for one in criterion["limits"]:
         word, unit = one["statistic"], f" {one['unit']}" if one["unit"] else ""
-        if word == "quantile":
+        if word in ("quantile", "regression"):
             share = Fraction(one["quantile"]) * 100
-            word = f"p{share.numerator if share.denominator == 1 else float(share)}"
+            word = f"p{share.numerator if share.denominator == 1 else float(share)}{'-regression' * (word == 'regression')}"
         names = ", ".join(one["measurements"])
         bound = f" {one['comparison']} {one['bound']}{unit}" if one["comparison"] else ""
         text = word if word == "all-pass" else f"{word}({names}){bound}"

@@ -18,6 +18,8 @@ Statistic = Literal[
     "mean",
     "duration",
     "equal",
+    "equivalence",
+    "regression",
     "all-pass",
 ]
 
@@ -26,7 +28,8 @@ class Limit(Value, frozen=True, kw_only=True):
     """One limit of a criterion, parsed.
 
     `text` is its canonical spelling; `quantile` and `bound` are exact decimals as text, `bound` in `unit`
-    (a rate's bound is in `%` or `1`, as written). `equal(a, b)` names two measurements, `all-pass` none.
+    (a rate's bound is in `%` or `1`, as written). `equal(a, b)`, `equivalence(a, b)` and `p95-regression(a, b)` name two
+    measurements, `all-pass` none.
     `samples` is this limit's own plan where it differs from its criterion's.
     """
 

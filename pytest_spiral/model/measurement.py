@@ -20,7 +20,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     - `item` with `seen`: what one side says of a listed item, for `equal(a, b)`.
 
     `warm` marks warm-up, `block` the block of fresh connections it belongs to. Open-loop samples carry
-    `intended`, `sent` and `done`, nanoseconds on one monotonic clock; then `ns` is done - intended.
+    `intended`, `sent` and `done`, nanoseconds on one monotonic clock; then `ns` is done - intended. A service time that
+    is compared with another carries `sent` and `done`, and is done - sent.
     """
 
     n: int

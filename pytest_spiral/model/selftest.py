@@ -5,7 +5,7 @@ from typing import Final, Literal
 from pytest_spiral.model.base import Value
 
 SELFTEST_FORMAT: Final = "spiral-selftest/1"
-CATALOGUE: Final = 1
+CATALOGUE: Final = 2
 """Which list of defects was tried; a later version may know more."""
 
 

@@ -19,7 +19,7 @@ _SIGNIFICANT: Final = 3
 _PLAIN_DIGITS: Final = 15  # beyond 10^15 and below 10^-9 powers of ten are easier to read
 _PLAIN_PLACES: Final = 9
 _PLACES: Final = 1100  # more than any float has
-_JUDGED_AT: Final = frozenset({"quantile", "rate", "mean", "count-rate"})
+_JUDGED_AT: Final = frozenset({"quantile", "rate", "mean", "count-rate", "equivalence", "regression"})
 _COUNTED: Final = frozenset({"failures", "equal", "all-pass"})
 
 
@@ -122,7 +122,7 @@ def figures_of(limit: LimitVerdict) -> LimitFigures:
     seen = scaled(limit)
     unit, bar, deciding = seen.unit, seen.bound, decisive_figure(limit)
     value = "" if seen.value is None else quantity(seen.value, unit, apart_from=bar)
-    if seen.value is None and limit.statistic == "quantile" and limit.failed:
+    if seen.value is None and limit.failed and _is_infinite(limit):
         value = "infinite"
     lower = "" if seen.lower is None else quantity(seen.lower, unit, Rounding.DOWN, bar)
     upper = "" if seen.upper is None else quantity(seen.upper, unit, Rounding.UP, bar)
@@ -137,6 +137,11 @@ def figures_of(limit: LimitVerdict) -> LimitFigures:
         margin=_margin_text(seen, value, bound),
         samples=samples_text(limit),
     )
+
+
+def _is_infinite(limit: LimitVerdict) -> bool:
+    """Whether a figure that is not there is one of calls that failed; of a difference only a fail tells."""
+    return limit.statistic == "quantile" or (limit.statistic == "regression" and limit.verdict is Verdict.FAIL)
 
 
 def counts_of(limit: LimitVerdict) -> str:

@@ -24,7 +24,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics import WORST_FIRST, Judged, Qualifier, Reason, judge_consecutive_each
 from pytest_spiral.rules.statistics.consecutive import BROKEN
 
-PLANNED: Final = frozenset({"quantile", "rate", "mean", "count-rate"})
+PLANNED: Final = frozenset({"quantile", "rate", "mean", "count-rate", "equivalence", "regression"})
 """Statistics of a fixed plan; a limit of any other kind claims something of every case."""
 
 _TOLD: Final[Mapping[str, str]] = {

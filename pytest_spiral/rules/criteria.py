@@ -15,8 +15,9 @@ import msgspec
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
 from pytest_spiral.rules.freshness import INPUT_SHAPE, input_fault
-from pytest_spiral.rules.limits import LimitError, bound_of, parse_limit
+from pytest_spiral.rules.limits import COMPARED, LimitError, bound_of, parse_limit
 from pytest_spiral.rules.requirements import RequirementError, parse_requirement
+from pytest_spiral.rules.statistics.comparison import comparable
 from pytest_spiral.rules.statistics.plan import smallest_exposure
 from pytest_spiral.rules.statistics.quantile import LEAST_BLOCKS
 from pytest_spiral.rules.statistics.sequential import smallest_sequential
@@ -24,11 +25,12 @@ from pytest_spiral.rules.statistics.tails import Poisson, compare_lower_tail
 from pytest_spiral.rules.statistics.zones import Bar
 from pytest_spiral.rules.units import UnitError, convert, dimension, parse_quantity
 
-CONFIDENT: Final = ("rate", "quantile", "mean", "count-rate")
+CONFIDENT: Final = ("rate", "quantile", "mean", "count-rate", *COMPARED)
 """Statistics whose verdict rests on a confidence."""
 
 _COUNTING: Final = {"count", "count-rate"}
-_PLANNED: Final = ("rate", "quantile", "mean", "failures", "min", "max", "equal", "all-pass")
+_PLANNED: Final = ("rate", "quantile", "mean", "failures", "min", "max", "equal", *COMPARED, "all-pass")
+_SCHEDULED: Final = {"quantile", "regression"}
 _LISTED: Final = ("failures", "min", "max", "equal")
 _MOST_SAMPLES: Final = 10_000_000
 
@@ -124,6 +126,9 @@ def _confidence(criterion: Criterion) -> Iterator[Fault]:
         yield Fault("limit", f"{criterion.id} declares no confidence.", "add `confidence = 0.95`")
     if not wants and criterion.confidence is not None:
         yield Fault("confidence", f"{criterion.id} has a confidence, and none of its limits uses one.", "remove it")
+    if criterion.confidence == "none" and _statistics(criterion) & set(COMPARED):
+        problem = f"{criterion.id} compares two measurements by an interval, and has no confidence to draw it at."
+        yield Fault("confidence", problem, "declare one, as in `confidence = 0.95`")
     if criterion.confidence == "none" and not criterion.confidence_reason:
         yield Fault("confidence", f"{criterion.id} has no confidence, and says not why.", "add `confidence_reason`")
     if criterion.confidence != "none" and criterion.confidence_reason:
@@ -173,7 +178,7 @@ def _idle(criterion: Criterion) -> Iterator[Fault]:
     idle = {
         "exposure": criterion.exposure is not None and not _COUNTING & found,
         "blocks": criterion.blocks > 0 and "quantile" not in found,
-        "sampling": criterion.sampling == "open-loop" and "quantile" not in found,
+        "sampling": criterion.sampling == "open-loop" and not _SCHEDULED & found,
         "census": criterion.census and not found & set(_LISTED),
         "warm_up": criterion.warm_up > 0 and not found - {"all-pass"},
         "consecutive": criterion.consecutive > 1 and not found - {"all-pass"},
@@ -295,6 +300,8 @@ def _least(limit: Limit, samples: int, confidence: Fraction) -> int | None:
 
 def _proves(limit: Limit, samples: int, confidence: Fraction) -> bool:
     """Whether so many samples, all of them as good as can be, prove the limit."""
+    if limit.statistic in COMPARED:
+        return comparable(samples, None if limit.quantile is None else Fraction(Decimal(limit.quantile)), confidence)
     quantile = limit.statistic == "quantile"
     named = Fraction(Decimal(limit.quantile or "0")) if quantile else bound_of(limit, "1")
     share = named if quantile is (limit.comparison == "<=") else 1 - named  # how many of the samples have to be good

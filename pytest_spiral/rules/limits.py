@@ -9,7 +9,7 @@ from pytest_spiral.rules.units import UnitError, convert, decimal_text, dimensio
 
 NAME = r"[a-z][a-z0-9-]*"
 _CALL = re.compile(
-    rf"(?P<statistic>p[0-9]{{1,3}}(?:\.[0-9]+)?|[a-z]+(?:-[a-z]+)*)"
+    rf"(?P<statistic>p[0-9]{{1,3}}(?:\.[0-9]+)?(?:-regression)?|[a-z]+(?:-[a-z]+)*)"
     rf"\(\s*(?P<first>{NAME})\s*(?:,\s*(?P<second>{NAME})\s*)?\)"
     r"(?:\s*(?P<comparison><=|>=|<|>|==|=)\s*(?P<quantity>.+))?"
 )
@@ -18,7 +18,12 @@ _QUANTILE_PLACES = 4
 _COUNTED = ("count", "failures")
 _SHARED = ("rate", "mean")
 _PER_EXPOSURE = "count-rate"
-_MEASURED = ("rate", "min", "max", "mean", "duration", _PER_EXPOSURE, *_COUNTED)
+_REGRESSION = "-regression"
+COMPARED = ("equivalence", "regression")
+"""Statistics of how far two measurements are apart."""
+
+_MEASURED = ("rate", "min", "max", "mean", "duration", "equivalence", _PER_EXPOSURE, *_COUNTED)
+_TWO_SIDED = "`equal(a, b)`, `equivalence(a, b) <= 5 ms` and `p95-regression(new, old) <= 25 ms`"
 _SHAPE = (
     "write it like `p95(search) <= 120 ms`, `rate(boot) >= 95 %`, `failures(search) <= 0`, `equal(a, b)` or `all-pass`"
 )
@@ -47,8 +52,6 @@ def parse_limit(text: str) -> Limit:
         raise LimitError(text, "is not understood")
     if match["statistic"] == "equal":
         return _equality(text, match)
-    if match["second"] is not None:
-        raise LimitError(text, "names two measurements", "name one; only `equal(a, b)` takes two")
     return _comparison(text, match)
 
 
@@ -63,6 +66,7 @@ def _equality(text: str, match: re.Match[str]) -> Limit:
 
 def _comparison(text: str, match: re.Match[str]) -> Limit:
     statistic, quantile = _statistic(text, match["statistic"])
+    names = _names(text, statistic, match)
     comparison = match["comparison"]
     if comparison is None:
         raise LimitError(text, "has no bound")
@@ -71,12 +75,11 @@ def _comparison(text: str, match: re.Match[str]) -> Limit:
     number, unit = _bound(text, statistic, match["quantity"].strip())
     _check_direction(text, statistic, comparison)
     _check_can_fail(text, statistic, comparison, _in_base(number, unit))
-    word = match["statistic"] if quantile is None else f"p{decimal_text(Fraction(Decimal(quantile)) * 100)}"
-    spelled = f"{word}({match['first']}) {comparison} {number}" + (f" {unit}" if unit else "")
+    spelled = f"{_word(statistic, quantile)}({', '.join(names)}) {comparison} {number}" + (f" {unit}" if unit else "")
     return Limit(
         text=spelled,
         statistic=statistic,  # type: ignore[arg-type]  # checked against the table just above
-        measurements=(match["first"],),
+        measurements=names,
         quantile=quantile,
         comparison=comparison,  # type: ignore[arg-type]
         bound=number,
@@ -84,13 +87,36 @@ def _comparison(text: str, match: re.Match[str]) -> Limit:
     )
 
 
+def _names(text: str, statistic: str, match: re.Match[str]) -> tuple[str, ...]:
+    """The measurements: one, or the two that are compared, of which the second is what the first is held against."""
+    first, second = match["first"], match["second"]
+    if statistic not in COMPARED:
+        if second is not None:
+            raise LimitError(text, "names two measurements", f"name one; only {_TWO_SIDED} take two")
+        return (first,)
+    if second is None:
+        raise LimitError(text, "compares one measurement with nothing", f"name two, as in {_TWO_SIDED}")
+    if first == second:
+        raise LimitError(text, f"compares {first} with itself, which cannot fail", "name two measurements")
+    return first, second
+
+
+def _word(statistic: str, quantile: str | None) -> str:
+    if quantile is None:
+        return statistic
+    return f"p{decimal_text(Fraction(Decimal(quantile)) * 100)}{_REGRESSION if statistic == 'regression' else ''}"
+
+
 def _statistic(text: str, word: str) -> tuple[str, str | None]:
-    if _QUANTILE.fullmatch(word):
-        quantile = Fraction(Decimal(word[1:])) / 100
-        places = len(word.partition(".")[2].rstrip("0"))
+    number = word.removesuffix(_REGRESSION)
+    if _QUANTILE.fullmatch(number):
+        quantile = Fraction(Decimal(number[1:])) / 100
+        places = len(number.partition(".")[2].rstrip("0"))
         if not Fraction(1, 2) <= quantile < 1 or places > _QUANTILE_PLACES:
             raise LimitError(text, f"asks for {word}", "quantiles go from p50 over p95 and p99.9 to p99.9999")
-        return "quantile", decimal_text(quantile)
+        return "quantile" if number == word else "regression", decimal_text(quantile)
+    if word in ("regression", f"no{_REGRESSION}"):
+        raise LimitError(text, "says not of which quantile", "write it like `p95-regression(new, old) <= 25 ms`")
     if word not in _MEASURED:
         raise LimitError(text, f"has an unknown statistic {word!r}")
     return word, None
@@ -114,6 +140,9 @@ def _bound(text: str, statistic: str, quantity: str) -> tuple[str, str | None]:
 def _check_dimension(text: str, statistic: str, unit: str) -> None:
     if statistic in _SHARED and dimension(unit) != dimension("%"):
         raise LimitError(text, f"bounds a {statistic} in {unit}", "a share is bounded in %, as in `>= 95 %`")
+    if statistic in COMPARED and dimension(unit) == dimension("%"):
+        remedy = "write an amount in the measurements' own unit, as in `<= 5 ms`"
+        raise LimitError(text, f"bounds a difference in {unit}, a share of nobody knows what", remedy)
     if statistic == "duration" and dimension(unit) != dimension("s"):
         raise LimitError(text, f"bounds a duration in {unit}", "use a unit of time, as in `>= 48 h`")
     if statistic == _PER_EXPOSURE and not dimension(unit).startswith("events per "):
@@ -123,8 +152,8 @@ def _check_dimension(text: str, statistic: str, unit: str) -> None:
 
 
 def _check_direction(text: str, statistic: str, comparison: str) -> None:
-    """A count or a number of failures is bounded from above: `>= 0` could not fail."""
-    if statistic in (_PER_EXPOSURE, *_COUNTED) and comparison != "<=":
+    """A count, a number of failures and a difference are bounded from above: `>= 0` could not fail, or means nothing."""
+    if statistic in (_PER_EXPOSURE, *_COUNTED, *COMPARED) and comparison != "<=":
         raise LimitError(text, f"bounds {statistic} from below", "use `<=`")
 
 
@@ -142,6 +171,10 @@ def _check_can_fail(text: str, statistic: str, comparison: str, bound: Fraction)
             raise LimitError(text, f"is kept by every {statistic}, or by none", "bound a share between 0 % and 100 %")
     if statistic == _PER_EXPOSURE and bound <= 0:
         raise LimitError(text, "can never be proven", "allow for more than none per exposure, or limit the `count`")
+    if statistic in COMPARED and bound <= 0:
+        raise LimitError(
+            text, "can never be proven", "allow for some difference: a figure that is measured has a spread"
+        )
     if statistic == "duration" and bound <= 0:
         raise LimitError(text, "is kept by every duration, or by none", "bound it by more than no time")
 

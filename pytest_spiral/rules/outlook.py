@@ -42,6 +42,8 @@ _WITHIN: Final = {"min": 0, "max": 0}
 _LEFT_OUT: Final = {
     "mean": "a mean: its chance depends on how scores spread",
     "equal": "a comparison of every item: it passes where all agree",
+    "equivalence": "pairs that are compared: its chance depends on how far they spread",
+    "regression": "two series that are compared: its chance depends on how far they spread",
     "all-pass": "tests that all have to pass",
     "duration": "one duration",
     "count": "a count of events: see its picture",

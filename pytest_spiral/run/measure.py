@@ -33,16 +33,22 @@ class Discard:
 class Measure:
     """An open measurement. `planned` is the number of samples that the registered plan asks for (0: none).
 
+    `stamped` says that a limit compares it with another measurement: timed samples then say when they were taken, so
+    that everybody can see whether the two took turns.
+
     Every method that takes a sample may be called from several threads. A number that is not finite raises
     MeasurementError; what was taken before stays.
     """
 
-    def __init__(self, name: str, unit: str, sink: Sink, clock: Callable[[], int], planned: int) -> None:
+    def __init__(  # noqa: PLR0913 - what an open measurement is made of
+        self, name: str, unit: str, sink: Sink, clock: Callable[[], int], planned: int, *, stamped: bool = False
+    ) -> None:
         self.name = name
         self.unit = unit
         self.planned = planned
         self._sink = sink
         self._clock = clock
+        self._stamped = stamped
         self._lock = threading.Lock()
         self._taken = 0
         self._block: int | None = None
@@ -96,9 +102,15 @@ class Measure:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever failed is a sample that failed
-            self.failed(f"{type(error).__name__}: {error}")
+            done = self._clock()
+            why = _short(f"{type(error).__name__}: {error}") or "failed"
+            self._take(failed=why, **self._stamps(start, done))
         else:
-            self._take(ns=self._clock() - start)
+            done = self._clock()
+            self._take(ns=done - start, **self._stamps(start, done))
+
+    def _stamps(self, sent: int, done: int) -> dict[str, int]:
+        return {"sent": sent, "done": done} if self._stamped else {}
 
     @contextmanager
     def warm_up(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from pytest_spiral.model.record import (
     RunClosed,
     RunOpened,
 )
+from pytest_spiral.rules.limits import COMPARED
 from pytest_spiral.rules.units import dimension
 from pytest_spiral.run import clock
 from pytest_spiral.run.measure import Discard, Measure, Sink
@@ -99,7 +100,8 @@ class TestRecorder:
         before = self.calls()
         raised = ""
         try:
-            yield Measure(name, unit, kept, clock.mono_ns, opened.planned)
+            stamped = any(limit.statistic in COMPARED for _, limit in limits)
+            yield Measure(name, unit, kept, clock.mono_ns, opened.planned, stamped=stamped)
         except BaseException as error:
             raised = type(error).__name__
             raise

@@ -32,6 +32,8 @@ def moved(before, after):
         (a_criterion("p95(search) <= 120 ms"), a_criterion("p95(search) <= 0.12 s")),
         (a_criterion("p95( search )<=120 ms"), a_criterion("p95(search) <= 120.0 ms")),
         (a_criterion("rate(x) >= 95 %"), a_criterion("rate(x) >= 95.0 %")),
+        (a_criterion("equivalence(a, b) <= 5 ms"), a_criterion("equivalence(a,b) <= 0.005 s")),
+        (a_criterion("p95-regression(a, b) <= 5 ms"), a_criterion("p95.0-regression(a, b) <= 5000 us")),
         (a_criterion(confidence="0.95"), a_criterion(confidence="0.950")),
         (a_criterion(exposure="60 s"), a_criterion(exposure="1 min")),
         (a_criterion(margin="0.01 s"), a_criterion(margin="10 ms")),
@@ -44,6 +46,13 @@ def moved(before, after):
 def test_another_spelling_is_no_change(one, other):
     assert bar_of(one) == bar_of(other)
     assert moved(one, other) == []
+
+
+@pytest.mark.parametrize("word", ["equivalence", "p95-regression"])
+def test_a_wider_limit_on_a_difference_is_loosened_and_another_baseline_is_another_limit(word):
+    before, wider = a_criterion(f"{word}(a, b) <= 5 ms"), a_criterion(f"{word}(a, b) <= 6 ms")
+    assert (moved(before, wider), moved(wider, before)) == ([("loosened", "limit")], [("tightened", "limit")])
+    assert ("loosened", "limit") in moved(before, a_criterion(f"{word}(b, a) <= 5 ms"))
 
 
 LOOSER = [

@@ -24,6 +24,7 @@ def found(one):
 
 
 LATENCY = "p95(search) <= 120 ms"
+REGRESSION = "p95-regression(mixed, alone) <= 25 ms"
 SOUND = [
     criterion(LATENCY, samples=59, confidence="0.95"),
     criterion(LATENCY, samples=59, confidence="0.95", margin="10 ms", warm_up=5, blocks=20, sampling="open-loop"),
@@ -35,6 +36,8 @@ SOUND = [
     criterion("duration(window) >= 48 h", requires="clock.trusted"),
     criterion("equal(a, b)", samples=5, census=True),
     criterion("all-pass", samples=5, tests=("tests/old",)),
+    criterion("equivalence(grpc, rest) <= 5 ms", samples=5, confidence="0.95", warm_up=3, consecutive=2, margin="1 ms"),
+    criterion(REGRESSION, samples=143, confidence="0.95", sampling="open-loop"),
     criterion(
         "failures(query) <= 0", msgspec.structs.replace(parse_limit("min(items) >= 1 items"), samples=2), samples=9
     ),
@@ -68,6 +71,17 @@ def test_a_criterion_that_can_be_judged_has_no_fault(one):
         (criterion(LATENCY, samples=59), "limit", "declares no confidence"),
         (criterion("failures(a) <= 0", samples=1, confidence="0.95"), "confidence", "none of its limits uses one"),
         (criterion(LATENCY, samples=59, confidence="none"), "confidence", "says not why"),
+        (criterion(REGRESSION, confidence="0.95"), "limit", "says not how many samples"),
+        (criterion(REGRESSION, samples=200), "limit", "declares no confidence"),
+        (
+            criterion(REGRESSION, samples=200, confidence="none", confidence_reason="x"),
+            "confidence",
+            "has no confidence to draw it at",
+        ),
+        (criterion(REGRESSION, samples=200, confidence="0.95", blocks=20), "blocks", "has `blocks`"),
+        (criterion(REGRESSION, samples=200, confidence="0.95", census=True), "census", "has `census`"),
+        (criterion(REGRESSION, samples=200, confidence="0.95", margin="1 MB"), "margin", "cannot be converted"),
+        (criterion("equivalence(a, b) <= 5 ms", samples=9, confidence="0.95", sampling="open-loop"), "sampling", "has"),
         (criterion(LATENCY, samples=59, confidence="0.95", confidence_reason="x"), "confidence_reason", "and has one"),
         (criterion("failures(a) <= 0", samples=1, exposure="20 s"), "exposure", "has `exposure`"),
         (criterion("failures(a) <= 0", samples=1, blocks=20), "blocks", "has `blocks`"),
@@ -102,6 +116,9 @@ def test_what_keeps_a_criterion_from_being_judged_is_found(one, key, words):
         ("rate(a) >= 95 %", 1, "take at least 59"),
         ("rate(a) <= 5 %", 1, "take at least 59"),
         ("mean(a) >= 95 %", 10, "take at least 174"),
+        (REGRESSION, 100, "take at least 143"),
+        ("p99-regression(a, b) <= 5 ms", 100, "take at least 735"),
+        ("equivalence(a, b) <= 5 ms", 4, "take at least 5"),
         ("rate(a) >= 100 %", 10, "lower the limit; no number of samples can"),
         ("rate(a) >= 99.99999999 %", 10, "lower the limit; no number of samples can"),
     ],
@@ -112,7 +129,16 @@ def test_an_impossible_plan_says_what_would_do(limit, samples, remedy):
 
 
 @pytest.mark.parametrize(
-    "limit", [LATENCY, "p50(search) >= 1 ms", "rate(a) >= 95 %", "rate(a) <= 5 %", "mean(a) >= 95 %"]
+    "limit",
+    [
+        LATENCY,
+        "p50(search) >= 1 ms",
+        "rate(a) >= 95 %",
+        "rate(a) <= 5 %",
+        "mean(a) >= 95 %",
+        REGRESSION,
+        "equivalence(a, b) <= 5 ms",
+    ],
 )
 def test_what_is_said_to_do_does_and_one_less_does_not(limit):
     (fault,) = criterion_faults(criterion(limit, samples=2, confidence="0.95"))
@@ -138,6 +164,20 @@ def test_a_plan_that_is_taken_can_be_passed_and_one_that_is_refused_cannot(make_
     name = limit.partition("(")[2].partition(")")[0]
     bench.measure("S1.it", name, best, unit="ms" if limit[0] == "p" else "1" if limit[0] == "m" else "")
     assert (bench.judged("S1.it").verdict == "pass") is (found(one) == [])
+
+
+@pytest.mark.parametrize(
+    ("limit", "least"),
+    [("equivalence(a, b) <= 5 MB", 5), ("p80-regression(a, b) <= 5 MB", 33), ("p50-regression(a, b) <= 5 MB", 12)],
+)
+def test_a_comparison_that_is_taken_can_be_passed_and_one_that_is_refused_cannot(make_bench, limit, least):
+    for samples in range(1, 2 * least):
+        one = criterion(limit, samples=samples, confidence="0.95")
+        bench = make_bench()
+        bench.criteria.append(one)
+        for name in "ab":
+            bench.measure("S1.it", name, bench.values(*[1] * samples), unit="MB")
+        assert (bench.judged("S1.it").verdict == "pass") is (found(one) == []) is (samples >= least)
 
 
 # controls

@@ -12,8 +12,9 @@ from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.rules.judge.finding import Finding
 from pytest_spiral.rules.selftest import prove
 from pytest_spiral.rules.selftest.reference import REFERENCE
-from pytest_spiral.rules.statistics import Judged
+from pytest_spiral.rules.statistics import Controlled, Judged, judge_no_regression
 from pytest_spiral.rules.statistics.zones import Zone
+from pytest_spiral.rules.turns import Call
 
 JUDGE = "pytest_spiral.rules.judge"
 STATISTICS = "pytest_spiral.rules.statistics"
@@ -411,10 +412,49 @@ def first_named(original):
 
     def equal(case):
         first = case.population.measurements[0]
-        doubled = dataclasses.replace(case.population, measurements=(first, first))
+        again = msgspec.structs.replace(first, name=case.limit.measurements[1])
+        doubled = dataclasses.replace(case.population, measurements=(first, again))
         return original(dataclasses.replace(case, population=doubled))
 
     return equal
+
+
+def unlost(original):
+    """Pairs of which a call failed are left out, as if they had never been planned."""
+
+    def equivalence(differences, *, lost, planned, **named):
+        return original(differences, planned=planned - lost, **named)
+
+    return equivalence
+
+
+def uncontrolled(original):
+    """A regression that is judged without a look at its controls."""
+
+    def regression(candidate, baseline, **named):
+        return Controlled(judge_no_regression(candidate, baseline, **named), Verdict.PASS, Verdict.FAIL)
+
+    return regression
+
+
+def estimated(original):
+    """The median and the quantiles decide, and no bound of theirs."""
+
+    def side(values, quantile, confidence, unknown):
+        found = original(values, quantile, confidence, unknown)
+        middle = sorted(values)[found.ranks.estimate - 1 - unknown] if values else 0
+        return dataclasses.replace(found, lower=middle, upper=middle)
+
+    return side
+
+
+def told_or_not(original):
+    """Calls that do not say when they were made are passed over."""
+
+    def calls(side):
+        return (None if one.sent is None else Call(one.sent, one.done) for one in side.samples)
+
+    return calls
 
 
 def one_figure(original):
@@ -488,6 +528,21 @@ SWITCHES = {
     "schedule": (f"{JUDGE}.limit", "open_loop", not_open, "response-time"),
     "two-durations": (f"{JUDGE}.limit", "_JUDGES:duration", one_figure, "elapsed"),
     "one-sided": (f"{JUDGE}.limit", "_JUDGES:equal", first_named, "equal"),
+    # comparisons of figures
+    "pairs": (f"{JUDGE}.limit", "_JUDGES:equivalence", replaced(passing), "alike"),
+    "series": (f"{JUDGE}.limit", "_JUDGES:regression", replaced(passing), "size"),
+    "other-side": (f"{JUDGE}.limit", "_JUDGES:regression", first_named, "size"),
+    "turns-of-pairs": (f"{JUDGE}.comparison", "pairing_fault", replaced(lambda *_: ""), "alike"),
+    "turns-of-series": (f"{JUDGE}.comparison", "series_fault", replaced(lambda *_: ""), "growth"),
+    "untold-pairs": (f"{JUDGE}.comparison", "_calls", told_or_not, "alike"),
+    "lost-pairs": (f"{JUDGE}.comparison", "judge_equivalence", unlost, "alike"),
+    "pairs-without-bounds": (f"{STATISTICS}.comparison:_Side", "of", estimated, "alike"),
+    "series-without-bounds": (f"{STATISTICS}.comparison:_Side", "of", estimated, "size"),
+    "controls-of-series": (f"{JUDGE}.comparison", "judge_no_regression_controlled", uncontrolled, "growth"),
+    "resolution-of-pairs": (f"{JUDGE}.comparison", "_resolution", replaced(lambda *_: Fraction(0)), "alike"),
+    "resolution-of-series": (f"{JUDGE}.comparison", "_resolution", replaced(lambda *_: Fraction(0)), "growth"),
+    "coarse-timer-of-pairs": (f"{STATISTICS}.comparison", "_coarse", replaced(lambda *_: None), "alike"),
+    "plan-of-series": (f"{JUDGE}.comparison", "_plan", replaced(lambda *_: None), "size"),
     "units": (f"{JUDGE}.population", "_scale", unscaled, "extremes"),
     "not-a-number": (f"{JUDGE}.population", "_number", finite, "extremes"),
     "kind-of-figures": (f"{JUDGE}.population", "_number", any_kind, "longest"),

@@ -84,6 +84,11 @@ def test_a_comparison_is_judged_when_its_plan_is_full(planned, expected):
     assert (judged.verdict, judged.reason, judged.more_needed) == expected
 
 
+def test_a_resolution_is_not_negative():
+    with pytest.raises(ValueError, match="a resolution is not negative"):
+        equivalence(LINE, resolution=Fraction(-1))
+
+
 @pytest.mark.parametrize("margin", [0, -5])
 def test_a_margin_of_equivalence_is_positive(margin):
     with pytest.raises(ValueError, match="positive"):

@@ -39,6 +39,23 @@ def test_an_open_loop_sends_no_call_before_its_time_and_keeps_its_schedule(kept)
     assert all(one.ns == one.done - one.intended for one in samples)
 
 
+def test_a_service_time_says_when_it_was_taken_only_where_it_is_compared(kept):
+    moments = iter([10, 17, 20, 29, 30, 44])
+    compared = Measure("search", "ms", kept, lambda: next(moments), planned=10, stamped=True)
+    for number in range(3):
+        with compared.timed():
+            1 / number if number < 2 else 1
+    assert [(one.sent, one.done, one.ns, one.intended) for one in kept.samples] == [
+        (10, 17, None, None),
+        (20, 29, 9, None),
+        (30, 44, 14, None),
+    ]
+    assert kept.samples[0].failed == "ZeroDivisionError: division by zero"
+    with measure(kept).timed():
+        pass
+    assert (kept.samples[3].sent, kept.samples[3].done) == (None, None)
+
+
 def test_a_stall_is_felt_by_every_call_that_had_to_wait(kept):
     gate = threading.Event()
 

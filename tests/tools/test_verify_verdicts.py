@@ -312,6 +312,72 @@ def test_comparisons_come_out_alike(second_judge, bench, left, right):
     agree(second_judge, bench)
 
 
+COMPARED = {
+    "equivalence(x, y) <= 5 ms": 12,
+    "p80-regression(x, y) <= 5 ms": 36,
+    "p50-regression(x, y) <= 5 ms": 14,
+}
+
+
+def in_turn(data, size):
+    """Two sides of calls, mostly in turn and mostly told: each call slow, failed or odd now and then."""
+    moods = [[0], [0, 0, 0, 1], [6], [60], [0, 0, 0, 1, 3, 5, 6, 60, None]]
+    slow = [st.sampled_from(data.draw(st.sampled_from(moods))) for _ in range(2)]
+    sides, step, clumsy = ([], []), 10**9, data.draw(st.integers(0, 3)) == 0
+    for number in range(size):
+        for side in (0, 1):
+            ms = data.draw(slow[side])
+            sent = (2 * number + (1 - side if number % 2 else side)) * step
+            took = 1_000_000 + (ms or 0) * 1_000_000
+            said = {"failed": "no answer"} if ms is None else {"ns": took}
+            sides[side].append(said | {"sent": sent, "done": sent + took})
+    if clumsy:
+        side, at = data.draw(st.integers(0, 1)), data.draw(st.integers(0, size - 1))
+        one, odd = sides[side][at], data.draw(st.sampled_from(["late", "untold", "off", "kind", "order"]))
+        if odd == "late":
+            for each in sides[side][at:]:
+                each |= {"sent": each["sent"] + 100 * step, "done": each["done"] + 100 * step}
+        elif odd == "untold":
+            sides[side][at] = {key: said for key, said in one.items() if key not in ("sent", "done")}
+        elif odd == "off" and "ns" in one:
+            one["ns"] += 1
+        elif odd == "kind":
+            sides[side][at] = {"ok": True}
+        else:
+            sides[side][0], sides[side][at] = one, sides[side][0]
+    return sides
+
+
+@given(data=st.data())
+@SETTINGS
+def test_limits_on_differences_come_out_alike(second_judge, make_bench, data):
+    text = data.draw(st.sampled_from(list(COMPARED)))
+    size = COMPARED[text] + data.draw(st.integers(0, 12))
+    bench = make_bench().criterion("S1.it", text, samples=size, confidence=data.draw(st.sampled_from(["0.9", "0.95"])))
+    odd = data.draw(st.integers(0, 2)) == 0
+    more = data.draw(st.sampled_from([0, 1])) if odd else 0
+    resolution = data.draw(st.sampled_from([1, 200_000, 300_000])) if odd else 1
+    for name, samples in zip("xy", in_turn(data, size + more), strict=True):
+        kept = samples[: len(samples) - (data.draw(st.sampled_from([0, 1, 1, 60])) if odd else 0)]
+        announced = data.draw(st.sampled_from([0, size, size + 1])) if odd else size
+        if not odd or data.draw(st.integers(0, 9)):
+            bench.measure(
+                "S1.it", name, kept, unit="ms", clock="monotonic", resolution_ns=resolution, planned=announced
+            )
+    agree(second_judge, bench)
+
+
+def test_a_growth_that_is_claimed_not_to_be_is_found(second_judge, bench):
+    """The controls: a pair in turn, a series in turn, and a claim of a pass for each that is none."""
+    bench.criterion("S1.it", "p80-regression(x, y) <= 5 ms", samples=40, confidence="0.95", sampling="open-loop")
+    for side, name in enumerate("xy"):
+        calls = [(2 * number + side) * 10**9 for number in range(40)]
+        took = 90_000_000 if name == "x" else 1_000_000
+        samples = [{"ns": took, "intended": at, "sent": at, "done": at + took} for at in calls]
+        bench.measure("S1.it", name, samples, unit="ms", clock="monotonic", resolution_ns=1)
+    found_out(second_judge, bench, "fail")
+
+
 RAISED = ["", "assertion", "error", "skip", "xfail", "limited", "blocked", "lost", "crash", "exit", "timeout"]
 
 

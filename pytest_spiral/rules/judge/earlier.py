@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from pytest_spiral.model.entry import AttemptOpened
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Criterion
-from pytest_spiral.rules.attempts import Attempt, campaign_of, same_subject
+from pytest_spiral.rules.attempts import PLANNED, Attempt, campaign_of, same_subject
 from pytest_spiral.rules.judge.context import Carried, Context, make_context
 
 POOLED: Final = frozenset({"quantile", "rate", "mean"})
@@ -29,13 +29,15 @@ def is_pooled(criterion: Criterion, context: Context) -> bool:
     """Whether attempts of a criterion fill one plan: of samples that stand in no run block, and are no census.
 
     Runs in a row are judged each by itself, and a control must fail each time anew. Where a level of assurance is asked
-    for, that of this run says nothing of what others measured.
+    for, that of this run says nothing of what others measured. A limit that no other attempt can fill (events, two
+    sides compared) is judged once: beside one that is filled further, it would be judged again and again.
     """
-    if criterion.assurance is not None:
+    statistics = {limit.statistic for limit in criterion.limits}
+    if criterion.assurance is not None or statistics & (PLANNED - POOLED):
         return False
     plain = criterion.consecutive == 1 and not criterion.census and criterion.control is None
     in_blocks = any(one.run for one in context.own(criterion))
-    return plain and not in_blocks and any(limit.statistic in POOLED for limit in criterion.limits)
+    return plain and not in_blocks and bool(statistics & POOLED)
 
 
 def attempts_before(criterion: Criterion, context: Context) -> tuple[Attempt, ...]:

@@ -13,10 +13,12 @@ from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import CONFIDENT, confidence_of
+from pytest_spiral.rules.judge.comparison import judge_pairs, judge_series
 from pytest_spiral.rules.judge.population import (
     Population,
     PopulationError,
     block_sizes,
+    both_sides,
     counted,
     events,
     failures,
@@ -28,7 +30,7 @@ from pytest_spiral.rules.judge.population import (
     same,
 )
 from pytest_spiral.rules.judge.sentences import limit_note, limit_sentence
-from pytest_spiral.rules.limits import bound_of
+from pytest_spiral.rules.limits import COMPARED, bound_of
 from pytest_spiral.rules.statistics import (
     Judged,
     Reason,
@@ -101,7 +103,9 @@ def _judge_of(limit: Limit) -> Callable[[Case], Judged]:
 def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population: Population) -> LimitVerdict:
     """The figures of a judged limit, as the summary keeps them."""
     samples = population.first.samples
-    lost = 0 if limit.statistic in (*_UNPLANNED, "equal") else never_came(population.first, criterion, limit)
+    compared = population.measurements if limit.statistic in COMPARED else (population.first,)
+    unlost = (*_UNPLANNED, "equal", *COMPARED)
+    lost = 0 if limit.statistic in unlost else never_came(population.first, criterion, limit)
     qualifiers = tuple(judged.qualifiers) + _marginal(criterion, limit, judged)
     shown = LimitVerdict(
         limit=limit.text,
@@ -116,7 +120,7 @@ def limit_verdict(criterion: Criterion, limit: Limit, judged: Judged, population
         samples=(judged.samples or 0) - lost,
         planned=None if limit.statistic in _UNPLANNED else _shown_plan(criterion, limit, lost),
         warm_up=sum(one.warm for one in samples),
-        failed=failures(one for one in samples if not one.warm),
+        failed=sum(failures(one for one in side.samples if not one.warm) for side in compared),
         margin=_margin(judged) if criterion.sequential is None else None,
         confidence=criterion.confidence or "" if limit.statistic in CONFIDENT else "",
         where=population.where,
@@ -351,12 +355,7 @@ def _duration(case: Case) -> Judged:
 
 def _equal(case: Case) -> Judged:
     criterion, limit, population = case.criterion, case.limit, case.population
-    if len(population.measurements) != 2:
-        missing = [name for name in limit.measurements if name not in {one.name for one in population.measurements}]
-        raise PopulationError(
-            "one-sided", f"{' and '.join(missing)} was never measured, so there is nothing to compare"
-        )
-    left, right = (items(counted(one, criterion, limit), one) for one in population.measurements)
+    left, right = (items(counted(one, criterion, limit), one) for one in both_sides(limit, population))
     if not left and not right:
         return Judged(Verdict.INVALID, Reason.EMPTY)
     names, both = set(left) | set(right), set(left) & set(right)
@@ -366,6 +365,21 @@ def _equal(case: Case) -> Judged:
     equal = sum(same(left[name], right[name]) for name in both)
     listed = max(len(names), plan or 0, *(one.planned for one in population.measurements))
     return judge_equality(listed, equal=equal, unequal=len(both) - equal, missing=listed - len(both))
+
+
+def _pairs(case: Case) -> Judged:
+    return judge_pairs(case.criterion, case.limit, case.population, _declared(case.criterion))
+
+
+def _series(case: Case) -> Judged:
+    return judge_series(case.criterion, case.limit, case.population, _declared(case.criterion))
+
+
+def _declared(criterion: Criterion) -> Fraction:
+    confidence = confidence_of(criterion)
+    if confidence is None:
+        raise PopulationError("no-confidence", f"{criterion.id} compares by an interval, and declares no confidence")
+    return confidence
 
 
 _JUDGES: dict[str, Callable[[Case], Judged]] = {
@@ -379,4 +393,6 @@ _JUDGES: dict[str, Callable[[Case], Judged]] = {
     "max": _extreme,
     "duration": _duration,
     "equal": _equal,
+    "equivalence": _pairs,
+    "regression": _series,
 }

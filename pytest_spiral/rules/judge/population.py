@@ -37,7 +37,7 @@ class Population:
 
     @property
     def first(self) -> Measurement:
-        """The first measurement: the only one, save for `equal(a, b)`."""
+        """The first measurement: the only one, save where two are compared."""
         return self.measurements[0]
 
 
@@ -54,6 +54,17 @@ def populations(limit: Limit, measurements: Iterable[Measurement]) -> tuple[Popu
         Population(test, run, tuple(group[name] for name in limit.measurements if name in group), number)
         for number, ((test, run), group) in enumerate(groups.items(), start=1)
     )
+
+
+def both_sides(limit: Limit, population: Population) -> tuple[Measurement, Measurement]:
+    """The two measurements that a limit compares; PopulationError where one of them was never taken."""
+    taken = {one.name: one for one in population.measurements}
+    missing = [name for name in limit.measurements if name not in taken]
+    if missing:
+        sentence = f"{' and '.join(missing)} was never measured, so there is nothing to compare"
+        raise PopulationError("one-sided", sentence)
+    first, second = limit.measurements
+    return taken[first], taken[second]
 
 
 def is_whole(measurement: Measurement) -> bool:
@@ -138,11 +149,13 @@ def _number(sample: Sample, measurement: Measurement, from_ns: _Scale, from_own:
 
 
 def _check_times(sample: Sample, measurement: Measurement) -> None:
-    if sample.intended is None or sample.sent is None or sample.done is None:
+    """Times add up: done less intended for a response time, done less sent for a service time that says when."""
+    if sample.sent is None or sample.done is None:
         if (sample.ns or 0) < 0:
             raise PopulationError("time-order", f"sample {sample.n} of {measurement.name} took less than no time")
         return
-    if not sample.intended <= sample.sent <= sample.done or sample.ns != sample.done - sample.intended:
+    begun = sample.sent if sample.intended is None else sample.intended
+    if not begun <= sample.sent <= sample.done or sample.ns != sample.done - begun:
         raise PopulationError("time-order", f"the times of sample {sample.n} of {measurement.name} do not add up")
 
 

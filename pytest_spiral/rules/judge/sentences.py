@@ -27,6 +27,8 @@ _REASONS = {
     Reason.LOST_SAMPLES: "announced samples never came, and they could decide",
     Reason.MISSING_PART: "a listed item was not compared",
     Reason.PLAN_SPENT: "the plan is full, and has not decided for this subject",
+    Reason.MARGIN_NOT_PROVEN: "the interval of the difference reaches over the limit",
+    Reason.CONTROL: "the baseline against itself does not come out as it must, so that nothing is shown",
     Reason.ATTEMPTS_DISAGREE: "the plan was full and passed, and all attempts together miss the limit",
     Reason.VIRTUAL_CLOCK: "the time passed on a clock that can be set",
     Reason.EMPTY: "there are no samples",
@@ -61,6 +63,10 @@ def limit_note(criterion: Criterion, limit: Limit, judged: Judged, population: P
         notes.append("response time (open loop)" if criterion.sampling == "open-loop" else "service time (closed loop)")
     if limit.statistic == "equal":
         notes.append(_differing(population))
+    if limit.statistic == "equivalence":
+        notes.append(_signed(limit, judged))
+    if limit.statistic == "regression":
+        notes.append(_controls(judged))
     worth = dict(judged.shown).get("samples_effective")
     if Qualifier.DEPENDENT in judged.qualifiers and worth is not None:
         notes.append(f"worth {worth} independent samples")
@@ -96,6 +102,28 @@ def _evidence(judged: Judged) -> str:
     if "e_pass" not in figures:
         return ""
     return f"E {figures['e_pass']:.3g} for a pass, {figures['e_fail']:.3g} for a fail, {float(figures['threshold']):.3g} decides"
+
+
+def _signed(limit: Limit, judged: Judged) -> str:
+    """Which way the two sides are apart: `grpc less rest: median -1.2 ms, from -3.1 to 0.4 ms`."""
+    figures: dict[str, Any] = dict(judged.shown)
+    if figures.get("median") is None:
+        return ""
+    median, low, high = (
+        "unbounded" if one is None else format_number(one)
+        for one in (figures[name] for name in ("median", "low", "high"))
+    )
+    first, second = limit.measurements
+    return f"{first} less {second}: median {median} {limit.unit}, from {low} to {high} {limit.unit}"
+
+
+def _controls(judged: Judged) -> str:
+    """How the baseline came out against itself, and with twice the margin added (statistics.md, rule 15)."""
+    figures: dict[str, Any] = dict(judged.shown)
+    if "same_passes" not in figures:
+        return ""
+    said = ["passes" if figures[name] else "does not pass" for name in ("same_passes", "shifted_passes")]
+    return f"A/A {said[0]}, A/A + 2\u0394 {said[1]}"
 
 
 def _differing(population: Population) -> str:

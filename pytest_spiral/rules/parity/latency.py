@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
-from itertools import pairwise
-from typing import Final
 
 from pytest_spiral.model.parity import LatencyParity, Pair
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics import judge_equivalence
+from pytest_spiral.rules.turns import Call, pairing_fault
 from pytest_spiral.rules.units import decimal_text
-
-_LEAST_TURNS: Final = 3
-"""One pair in so many, at least, has either side first."""
 
 
 def judge_latency(  # noqa: PLR0913 - named parts of one plan
@@ -25,7 +21,7 @@ def judge_latency(  # noqa: PLR0913 - named parts of one plan
     and the verdict is invalid. `lost` pairs, of which a call failed, widen the interval. ValueError for a margin or
     confidence that is none.
     """
-    fault = pairing_fault(pairs)
+    fault = pairing_fault([_calls(one) for one in pairs], "REST")
     judged = judge_equivalence(
         [Fraction((one.grpc_done - one.grpc_sent) - (one.rest_done - one.rest_sent)) for one in pairs],
         margin=margin_ns,
@@ -60,15 +56,5 @@ def judge_again(said: LatencyParity) -> LatencyParity:
     )
 
 
-def pairing_fault(pairs: Sequence[Pair]) -> str:
-    """Why these are no interleaved pairs; empty where they are."""
-    spans = [sorted([(one.rest_sent, one.rest_done, "rest"), (one.grpc_sent, one.grpc_done, "grpc")]) for one in pairs]
-    calls = [call for span in spans for call in span]
-    if any(done < sent for sent, done, _ in calls):
-        return "a call was done before it was sent."
-    if any(later[0] < earlier[1] for earlier, later in pairwise(calls)):
-        return "two calls overlap, or a pair's calls do not stand side by side."
-    firsts = sum(span[0][2] == "rest" for span in spans)
-    if min(firsts, len(spans) - firsts) * _LEAST_TURNS < len(spans) - 1:
-        return f"REST goes first in {firsts} of {len(spans)} pairs; the sides are to take turns."
-    return ""
+def _calls(pair: Pair) -> tuple[Call, Call]:
+    return Call(pair.rest_sent, pair.rest_done), Call(pair.grpc_sent, pair.grpc_done)

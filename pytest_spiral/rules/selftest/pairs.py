@@ -1,4 +1,4 @@
-"""Defects of comparisons item by item, and of rows of runs."""
+"""Defects of comparisons of two measurements, and of rows of runs."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -8,22 +8,23 @@ from typing import Any, Final
 import msgspec
 
 from pytest_spiral.model.gate import Limit
-from pytest_spiral.model.measurement import Measurement
+from pytest_spiral.model.measurement import Measurement, Sample
 from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.limits import COMPARED
 from pytest_spiral.rules.selftest.defect import Broken, Defect
-from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted, numbered
+from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted, failed, numbered
 
 
-def _pairs(scene: Scene) -> Iterator[tuple[Limit, Measurement, Measurement]]:
-    """Each `equal(a, b)` with both of its measurements in the last run."""
+def _pairs(scene: Scene, *statistics: str) -> Iterator[tuple[Limit, Measurement, Measurement]]:
+    """Each limit of these kinds with both of its measurements in the last run."""
     for limit, _, found in scene.fed():
-        if limit.statistic == "equal":
+        if limit.statistic in statistics:
             same = [one for one in scene.evidence.measurements if one.test == found.test and one.run == found.run]
             yield limit, found, next(one for one in same if one.name == limit.measurements[1])
 
 
 def _says_else(scene: Scene) -> Iterator[Broken]:
-    for limit, left, right in _pairs(scene):
+    for limit, left, right in _pairs(scene, "equal"):
         for side in (left, right):
             *most, last = side.samples
             for seen in _others(last.seen):
@@ -37,26 +38,71 @@ def _others(seen: Any) -> tuple[Any, ...]:
 
 
 def _one_side(scene: Scene) -> Iterator[Broken]:
-    for limit, left, right in _pairs(scene):
+    for limit, left, right in _pairs(scene, "equal", *COMPARED):
         for side in (left, right):
             yield Broken(limit.text, scene.with_measurement(side))
             yield Broken(limit.text, scene.with_samples(side, side.samples[:-1]))
 
 
 def _both_short(scene: Scene) -> Iterator[Broken]:
-    for limit, left, right in _pairs(scene):
+    for limit, left, right in _pairs(scene, "equal"):
         short = [msgspec.structs.replace(one, samples=one.samples[:-1]) for one in (left, right)]
         kept = [one for one in scene.evidence.measurements if one is not left and one is not right]
         yield Broken(limit.text, scene.but(measurements=(*kept, *short)))
 
 
 def _item_twice(scene: Scene) -> Iterator[Broken]:
-    for limit, left, right in _pairs(scene):
+    for limit, left, right in _pairs(scene, "equal"):
         for side in (left, right):
             if len(counted(side)) > 1:
                 *most, last = side.samples
                 again = msgspec.structs.replace(most[-1], n=last.n)
                 yield Broken(limit.text, scene.with_samples(side, (*most, again)))
+
+
+def _other_side(scene: Scene) -> Iterator[Broken]:
+    """The side that is held against is the bad one: as far off the other way, or with nothing to hold against."""
+    for limit, _, other in _pairs(scene, *COMPARED):
+        recipe = scene.recipes[other.name]
+        if limit.statistic == "equivalence":
+            yield Broken(limit.text, scene.with_samples(other, _spoilt(other, recipe, limit)))
+        gone = tuple(one if one.warm else failed(one) for one in other.samples)
+        yield Broken(limit.text, scene.with_samples(other, gone))
+
+
+def _uneven(scene: Scene) -> Iterator[Broken]:
+    """Every second sample of the baseline is slow, so that it differs from itself, and the other side looks fast."""
+    for limit, _, other in _pairs(scene, "regression"):
+        recipe, first = scene.recipes[other.name], len(other.samples) - len(counted(other))
+        changed = [
+            one if one.warm or (one.n - first) % 2 else recipe.spoilt(one, limit, far=True) for one in other.samples
+        ]
+        yield Broken(limit.text, scene.with_samples(other, tuple(changed)))
+
+
+def _not_in_turns(scene: Scene) -> Iterator[Broken]:
+    """All calls of the one side, and then all of the other."""
+    for limit, found, other in _timed_pairs(scene):
+        after = max(one.done or 0 for one in (*found.samples, *other.samples)) + 1
+        yield Broken(limit.text, scene.with_samples(other, tuple(_later(one, after) for one in other.samples)))
+
+
+def _later(sample: Sample, by: int) -> Sample:
+    moved = {name: at + by for name in ("intended", "sent", "done") if (at := getattr(sample, name)) is not None}
+    return msgspec.structs.replace(sample, **moved)
+
+
+def _untold(scene: Scene) -> Iterator[Broken]:
+    """One sample of either side does not say when it was taken."""
+    for limit, *sides in _timed_pairs(scene):
+        for side in sides:
+            *most, last = side.samples
+            untold = msgspec.structs.replace(last, intended=None, sent=None, done=None)
+            yield Broken(limit.text, scene.with_samples(side, (*most, untold)))
+
+
+def _timed_pairs(scene: Scene) -> Iterator[tuple[Limit, Measurement, Measurement]]:
+    return (one for one in _pairs(scene, *COMPARED) if scene.recipes[one[1].name].turn is not None)
 
 
 def _run_missing(scene: Scene) -> Iterator[Broken]:
@@ -142,6 +188,8 @@ def _spoilt(found: Measurement, recipe: Recipe, limit: Limit) -> Any:
 _MOST_HUNTED: Final = 40
 _RUNS: Final = "consecutive runs"
 _EQUAL: Final = "a comparison item by item"
+_DIFFERENCE: Final = "a limit on how far two measurements are apart"
+_TIMES: Final = "the same, of times"
 
 DEFECTS: Final = (
     Defect(
@@ -151,7 +199,7 @@ DEFECTS: Final = (
         _says_else,
         verdict=Verdict.FAIL,
     ),
-    Defect("one-sided", "one side is missing, or lacks an item", _EQUAL, _one_side),
+    Defect("one-sided", "one side is missing, or lacks an item", "a comparison", _one_side),
     Defect("both-short", "an item is missing on both sides", _EQUAL, _both_short, verdict=Verdict.NOT_RUN),
     Defect(
         "item-twice",
@@ -160,6 +208,17 @@ DEFECTS: Final = (
         _item_twice,
         verdict=Verdict.INVALID,
     ),
+    Defect("other-side", "what is held against is bad: as far off, or all of it failed", _DIFFERENCE, _other_side),
+    Defect(
+        "uneven-baseline",
+        "every second sample of what is held against is bad",
+        "a limit on a regression",
+        _uneven,
+    ),
+    Defect(
+        "not-in-turns", "all of one side, and then all of the other", _TIMES, _not_in_turns, verdict=Verdict.INVALID
+    ),
+    Defect("untold", "a sample does not say when it was taken", _TIMES, _untold, verdict=Verdict.INVALID),
     Defect("run-missing", "a run is missing", _RUNS, _run_missing),
     Defect("run-unopened", "the record that opens a run is missing", _RUNS, _run_unopened),
     Defect("run-abandoned", "a run was abandoned, or never closed", _RUNS, _run_abandoned),

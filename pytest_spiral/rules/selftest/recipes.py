@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 from pytest_spiral.model.gate import Criterion, Limit
-from pytest_spiral.rules.limits import bound_of
-from pytest_spiral.rules.selftest.scene import Kind, Recipe, in_unit, plain
+from pytest_spiral.rules.limits import COMPARED, bound_of
+from pytest_spiral.rules.selftest.scene import SECOND_NS, Kind, Recipe, in_unit, plain
 from pytest_spiral.rules.selftest.tails import events_too_many
 from pytest_spiral.rules.units import dimension, parse_quantity
 
@@ -22,17 +22,35 @@ def recipes_of(criterion: Criterion) -> dict[str, Recipe]:
     for limit in criterion.limits:
         for name in limit.measurements:
             fed.setdefault(name, []).append(limit)
-    return {name: _recipe(name, limits, criterion) for name, limits in fed.items()}
+    found: dict[str, Recipe] = {}
+    for name, limits in fed.items():
+        group = _compared_with(name, criterion)
+        alike = [limit for limit in criterion.limits if group & set(limit.measurements)]
+        found[name] = _recipe(name, limits, criterion, sorted(group), alike)
+    return found
 
 
-def _recipe(name: str, limits: list[Limit], criterion: Criterion) -> Recipe:
+def _compared_with(name: str, criterion: Criterion) -> set[str]:
+    """A measurement and all that it is compared with, directly or not: they have one figure."""
+    group, before = {name}, 0
+    while len(group) > before:
+        before = len(group)
+        for limit in criterion.limits:
+            if limit.statistic in COMPARED and group & set(limit.measurements):
+                group |= set(limit.measurements)
+    return group
+
+
+def _recipe(name: str, limits: list[Limit], criterion: Criterion, group: list[str], alike: list[Limit]) -> Recipe:
     sizes = {_size(limit, criterion) for limit in limits}
     if len(sizes) > 1:
         raise UnsoundError(f"the limits on {name} plan {' and '.join(map(str, sorted(sizes)))} samples")
     kind = _kind(name, limits)
-    unit, good = _figure(name, kind, limits)
-    timed = kind == "number" and dimension(unit) == dimension("s") and _is_timed(limits, good)
+    unit, good = _figure(name, kind, alike)
+    timed = kind == "number" and dimension(unit) == dimension("s") and _is_timed(alike, good)
     quantile = any(limit.statistic == "quantile" for limit in limits)
+    scheduled = timed and any(limit.statistic in ("quantile", "regression") for limit in limits)
+    turns = timed and len(group) > 1
     exposure = parse_quantity(criterion.exposure or "1").number if kind == "count" else None
     return Recipe(
         name=name,
@@ -42,10 +60,18 @@ def _recipe(name: str, limits: list[Limit], criterion: Criterion) -> Recipe:
         size=sizes.pop(),
         warm=criterion.warm_up if limits[0].samples is None else 0,
         blocks=criterion.blocks if quantile else 0,
-        open_loop=timed and quantile and criterion.sampling == "open-loop",
+        open_loop=scheduled and criterion.sampling == "open-loop",
         exposure=None if exposure is None else plain(exposure),
         too_often={one.text: events_too_many(criterion, one) for one in limits} if kind == "count" else {},
+        turn=(group.index(name), len(group)) if turns else None,
+        every=max(SECOND_NS, _pace(alike, good, unit)) if turns else SECOND_NS,
     )
+
+
+def _pace(limits: list[Limit], good: Fraction, unit: str) -> int:
+    """Nanoseconds from call to call, so that none is still under way, however bad it is made."""
+    widest = max(in_unit(bound_of(one), one.unit, unit) for one in limits if one.statistic in COMPARED)
+    return round(in_unit(4 * (good + widest), unit, "ns"))
 
 
 def _size(limit: Limit, criterion: Criterion) -> int:
@@ -73,6 +99,8 @@ def _figure(name: str, kind: Kind, limits: list[Limit]) -> tuple[str, Fraction]:
     if kind != "number":
         return "", Fraction(0)
     own = [one for one in limits if one.statistic in _NUMBERS]
+    if not own:  # only differences are limited, so any figure is sound
+        return limits[0].unit or "", bound_of(limits[0])
     share = any(one.statistic == "mean" for one in own)
     unit = "1" if share else own[0].unit or ""
     lows = [in_unit(bound_of(one), one.unit, unit) for one in own if one.comparison == ">="]

@@ -55,6 +55,15 @@ REFERENCE: Final = Plan(
                 _criterion("elapsed", "duration(window) >= 48 h"),
                 _criterion("equal", "equal(left, right)", samples=6),
                 _criterion("all-found", "equal(sent, stored)", samples=6, census=True),
+                _criterion("alike", "equivalence(grpc, rest) <= 5 ms", samples=30, confidence="0.95", warm_up=3),
+                _criterion(
+                    "growth",
+                    "p80-regression(mixed, alone) <= 25 ms",
+                    samples=60,
+                    confidence="0.95",
+                    sampling="open-loop",
+                ),
+                _criterion("size", "p50-regression(resident, before) <= 5 MB", samples=40, confidence="0.95"),
                 _criterion("tests", "all-pass", samples=3),
                 _criterion("needs", "failures(call) <= 0", samples=3, requires="memory >= 64 GiB and audio.playback"),
                 _criterion(

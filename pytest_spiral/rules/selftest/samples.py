@@ -10,13 +10,13 @@ from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Limit
 from pytest_spiral.model.measurement import Measurement, Sample
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.limits import bound_of
+from pytest_spiral.rules.limits import COMPARED, bound_of
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted, failed, numbered, plain
 from pytest_spiral.rules.selftest.tails import clearly_too_many, sequential_looks, sequential_turn, too_many
 from pytest_spiral.rules.units import dimension
 
-_ADVERSE = ("quantile", "min", "max", "rate", "mean", "duration")
+_ADVERSE = ("quantile", "min", "max", "rate", "mean", "duration", *COMPARED)
 _ANY_KIND = ("failures", "all-pass")
 
 
@@ -28,7 +28,7 @@ def _too_many(scene: Scene) -> Iterator[Broken]:
 
 def _clearly(scene: Scene) -> Iterator[Broken]:
     for limit, recipe, found in scene.fed():
-        if limit.statistic in ("quantile", "rate", "mean"):
+        if limit.statistic in ("quantile", "rate", "mean", *COMPARED):
             bad = clearly_too_many(limit, len(counted(found)))
             yield Broken(limit.text, scene.with_counted(found, lambda one: recipe.spoilt(one, limit), bad))  # noqa: B023
 
@@ -135,10 +135,11 @@ def _thousandfold(scene: Scene) -> Iterator[Broken]:
             continue
         near = min(recipe.good, int(2 * bound_of(limit, "ns")))
         wrong = recipe.good * 1000 if limit.comparison == "<=" else near // 1000
+        if limit.statistic in COMPARED:  # the good figure may be small beside the limit of a difference
+            wrong = max(wrong, recipe.good + 1000 * int(bound_of(limit, "ns")))
 
         def change(one: Sample, wrong: int = wrong, recipe: Recipe = recipe) -> Sample:
-            times = {"done": (one.intended or 0) + wrong} if recipe.open_loop else {}
-            return msgspec.structs.replace(one, ns=wrong, **times)
+            return recipe.taking(one, wrong)
 
         yield Broken(limit.text, scene.with_counted(found, change, len(found.samples)))
 
@@ -307,7 +308,12 @@ _FED: Final = "a limit on a measurement"
 DEFECTS: Final = (
     Defect("one-too-many", "the least number of bad samples that must not pass, each bad by little", _FED, _too_many),
     Defect("last-too-many", "the same number, at the end instead of the beginning", _FED, _last_bad),
-    Defect("plainly-missed", "bad samples until the plain figure misses", "a rate, a quantile or a mean", _clearly),
+    Defect(
+        "plainly-missed",
+        "bad samples until the plain figure misses",
+        "a rate, a quantile, a mean or a difference",
+        _clearly,
+    ),
     Defect("all-bad", "every sample on the wrong side, by far", _FED, _all_bad),
     Defect(
         "at-the-bar", "a mean that is the bar itself, so that nothing is proven", "a mean with confidence", _at_the_bar

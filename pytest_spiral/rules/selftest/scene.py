@@ -10,7 +10,8 @@ import msgspec
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.measurement import Measurement, Sample
-from pytest_spiral.rules.limits import bound_of
+from pytest_spiral.rules.limits import COMPARED, bound_of
+from pytest_spiral.rules.statistics.arguments import exact
 from pytest_spiral.rules.units import convert
 
 Kind = Literal["timed", "number", "outcome", "count", "item"]
@@ -23,7 +24,8 @@ _LITTLE = Fraction(1, 10**9)
 class Recipe:
     """How sound samples of one measurement are made: their kind, unit, good figure, number, warm-up and blocks.
 
-    `too_often` says how many events are too many, for each limit on events by its text.
+    `too_often` says how many events are too many, for each limit on events by its text. `turn` is the measurement's
+    place among those that it is compared with, and how many those are: their calls take turns, every `every` ns.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Recipe:
     open_loop: bool
     exposure: float | int | None = None
     too_often: Mapping[str, int] = field(default_factory=dict)
+    turn: tuple[int, int] | None = None
+    every: int = SECOND_NS
 
     def samples(self) -> tuple[Sample, ...]:
         """All samples in order, warm-up first."""
@@ -48,7 +52,7 @@ class Recipe:
 
     def _said(self, n: int) -> dict[str, Any]:
         if self.kind == "timed":
-            return {"ns": self.good, **(self._times(n, self.good) if self.open_loop else {})}
+            return {"ns": self.good, **self._times(n, self.good)}
         if self.kind == "count":
             return {"count": self.good, "exposure": self.exposure}
         if self.kind == "item":
@@ -57,9 +61,17 @@ class Recipe:
             return {"ok": self.good}
         return {"value": self.good}
 
-    @staticmethod
-    def _times(n: int, ns: int) -> dict[str, int]:
-        return {"intended": n * SECOND_NS, "sent": n * SECOND_NS, "done": n * SECOND_NS + ns}
+    def _times(self, n: int, ns: int) -> dict[str, int]:
+        """When a call that takes so long was sent and done, where samples of this kind say so."""
+        if self.turn is None and not self.open_loop:
+            return {}
+        place, sides = self.turn or (0, 1)
+        sent = (n * sides + (sides - 1 - place if n % 2 else place)) * self.every
+        return {"sent": sent, "done": sent + ns, **({"intended": sent} if self.open_loop else {})}
+
+    def taking(self, sample: Sample, ns: int) -> Sample:
+        """The sample as one that took so long."""
+        return msgspec.structs.replace(sample, ns=ns, **self._times(sample.n, ns))
 
     def spoilt(self, sample: Sample, limit: Limit, *, far: bool = False) -> Sample:
         """The sample on the wrong side of a limit, by as little as can be, or far."""
@@ -75,8 +87,7 @@ class Recipe:
             )
         wrong = self.wrong(limit, far=far)
         if self.kind == "timed":
-            times = self._times(sample.n, wrong) if self.open_loop else {}
-            return msgspec.structs.replace(sample, ns=wrong, **times)
+            return self.taking(sample, wrong)
         return msgspec.structs.replace(sample, value=wrong)
 
     def wrong(self, limit: Limit, *, far: bool) -> Any:
@@ -89,6 +100,8 @@ class Recipe:
         if self.kind == "timed":
             step = Fraction(max(1, round(step)))
         figure = bound + step if limit.comparison == "<=" else bound - step
+        if limit.statistic in COMPARED:
+            figure += exact(self.good)  # which is the figure of the other side too
         if self.kind == "timed":
             return max(0, int(figure) if limit.comparison == ">=" else -int(-figure // 1))
         return plain(figure)

@@ -22,7 +22,11 @@ def clearly_too_many(limit: Limit, samples: int) -> int:
 
 
 def good_share(limit: Limit) -> Fraction | None:
-    """The share of samples that must be good, for a quantile, a rate or a mean; None for the others."""
+    """The share of samples that must be good: a quantile, a rate, a mean, a difference; None for the others."""
+    if limit.statistic == "equivalence":
+        return Fraction(1, 2)
+    if limit.statistic == "regression":
+        return Fraction(Decimal(limit.quantile or "0"))
     if limit.statistic == "quantile":
         quantile = Fraction(Decimal(limit.quantile or "0"))
         return quantile if limit.comparison == "<=" else 1 - quantile
@@ -43,7 +47,8 @@ def _least(criterion: Criterion, limit: Limit, samples: int) -> int:
         return min(together, clearly_too_many(limit, samples))
     if limit.statistic == "mean" or criterion.confidence in (None, "none"):
         return clearly_too_many(limit, samples)
-    return _first_unproven(samples, share, _alpha(criterion))
+    # Of two series either bound may be off, each at half the risk (Bonferroni).
+    return _first_unproven(samples, share, _alpha(criterion) / (2 if limit.statistic == "regression" else 1))
 
 
 def sequential_looks(criterion: Criterion, limit: Limit, samples: int) -> int:

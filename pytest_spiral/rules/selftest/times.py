@@ -8,12 +8,12 @@ import msgspec
 from pytest_spiral.model.gate import Limit
 from pytest_spiral.model.measurement import Measurement, Sample
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.limits import bound_of
+from pytest_spiral.rules.limits import COMPARED, bound_of
 from pytest_spiral.rules.selftest.defect import Broken, Defect
-from pytest_spiral.rules.selftest.scene import Recipe, Scene, counted
+from pytest_spiral.rules.selftest.scene import Scene, counted
 from pytest_spiral.rules.selftest.tails import too_many
 
-_RESOLVED = ("quantile", "min", "max")
+_RESOLVED = ("quantile", "min", "max", *COMPARED)
 _FEWEST_CLUSTERED = 10
 _LEAST_NS = 20
 
@@ -35,14 +35,10 @@ def _unresolved(scene: Scene) -> Iterator[Broken]:
             continue
         unit = bound // _LEAST_NS
         near = bound - unit // 2 if limit.comparison == "<=" else bound + unit // 2
+        near += recipe.good if limit.statistic in COMPARED else 0
         taken = msgspec.structs.replace(found, resolution_ns=unit)
-        samples = tuple(one if one.warm else _at(one, near, recipe) for one in found.samples)
+        samples = tuple(one if one.warm else recipe.taking(one, near) for one in found.samples)
         yield Broken(limit.text, scene.with_measurement(found, msgspec.structs.replace(taken, samples=samples)))
-
-
-def _at(sample: Sample, ns: int, recipe: Recipe) -> Sample:
-    times = {"done": (sample.intended or 0) + ns} if recipe.open_loop else {}
-    return msgspec.structs.replace(sample, ns=ns, **times)
 
 
 def _virtual(scene: Scene) -> Iterator[Broken]:
@@ -57,7 +53,7 @@ def _virtual(scene: Scene) -> Iterator[Broken]:
 
 def _closed_loop(scene: Scene) -> Iterator[Broken]:
     for limit, recipe, found in scene.fed():
-        if recipe.open_loop and limit.statistic == "quantile":
+        if recipe.open_loop and limit.statistic in ("quantile", "regression"):
             for number in (1, len(found.samples)):
                 yield Broken(limit.text, scene.with_counted(found, _unscheduled, number))
 
@@ -70,7 +66,7 @@ def _disagreeing(scene: Scene) -> Iterator[Broken]:
     for limit, recipe, found in scene.timed():
         if limit.statistic not in _RESOLVED:
             continue
-        if recipe.open_loop:
+        if recipe.open_loop or recipe.turn is not None:
             yield Broken(limit.text, scene.with_counted(found, _sooner, 1))
             yield Broken(limit.text, scene.with_counted(found, _before_sent, 1))
         else:

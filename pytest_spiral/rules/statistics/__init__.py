@@ -6,7 +6,13 @@ reads a clock, a file or a random number, and every result is the same on every 
 
 from pytest_spiral.rules.statistics.campaign import judge_campaign, settle_campaign
 from pytest_spiral.rules.statistics.census import judge_equality, judge_extreme
-from pytest_spiral.rules.statistics.comparison import judge_equivalence, judge_no_regression
+from pytest_spiral.rules.statistics.comparison import (
+    Controlled,
+    comparable,
+    judge_equivalence,
+    judge_no_regression,
+    judge_no_regression_controlled,
+)
 from pytest_spiral.rules.statistics.consecutive import judge_consecutive_each, judge_consecutive_pooled
 from pytest_spiral.rules.statistics.count import judge_count, judge_count_rate, judge_failures
 from pytest_spiral.rules.statistics.dependence import Dependence, estimate_dependence, judge_quantile_dependent
@@ -31,6 +37,7 @@ from pytest_spiral.rules.statistics.waiver import Coverage, WaivedFigures, cover
 
 __all__ = [
     "WORST_FIRST",
+    "Controlled",
     "Coverage",
     "Dependence",
     "Direction",
@@ -43,6 +50,7 @@ __all__ = [
     "Tally",
     "Timing",
     "WaivedFigures",
+    "comparable",
     "cover",
     "estimate_dependence",
     "independence_note",
@@ -58,6 +66,7 @@ __all__ = [
     "judge_failures",
     "judge_mean",
     "judge_no_regression",
+    "judge_no_regression_controlled",
     "judge_quantile",
     "judge_quantile_dependent",
     "judge_quantile_values",

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     ATTEMPTS_DISAGREE = "attempts-disagree"  # a pass that later attempts do not bear out
     CONTINUE = "continue"  # a sequential plan that has not decided yet
     MARGIN_NOT_PROVEN = "margin-not-proven"  # the interval reaches over the margin
+    CONTROL = "control"  # a comparison whose own controls do not come out as they must
     # fail, or invalid
     WORST_ATTEMPT = "worst-attempt"  # an earlier attempt on the same subject failed, or was invalid
     # fail
@@ -65,7 +66,7 @@ class Qualifier(StrEnum):
     FLAKY = "flaky"  # attempts disagree
     BAR_MOVED = "bar moved"  # an attempt by another bar did not pass on this subject
     STALE = "stale"  # a declared input changed since
-    INDEPENDENCE_ASSUMED = "independence assumed"  # too few failures to see dependence
+    INDEPENDENCE_ASSUMED = "independence assumed"  # too few failures to see dependence, or two sides compared
 
 
 class Ranks(NamedTuple):
