@@ -2,12 +2,13 @@
 
 import base64
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -34,18 +35,19 @@ _Answer = Callable[[Request], Awaitable[Any]]
 
 
 def rest_app(desk: Desk, metrics: Metrics) -> Starlette:
-    """The application: every answer but the metrics is JSON, every error `{"detail": …}` with 400, 413 or 500."""
+    """The application: every answer but the metrics is JSON, every error `{"detail": …}` with 400, 404, 405, 413 or 500."""
     face = _Face(desk)
     return Starlette(
         routes=[
             Route("/vector/init", _answering(face.init), methods=["POST"]),
             Route("/vector/search", _answering(face.search), methods=["POST"]),
-            Route("/vector/items", _answering(face.add), methods=["POST"]),
-            Route("/vector/items", _answering(face.items), methods=["GET"]),
+            # One route, so that whoever tries another method is told of both.
+            Route("/vector/items", _answering(face.stored), methods=["POST", "GET"]),
             Route("/vector/status", _answering(face.status), methods=["GET"]),
             Route("/vector/audit", _answering(face.audit), methods=["GET"]),
             metrics_route(metrics.exposition),
-        ]
+        ],
+        exception_handlers={HTTPException: _no_route},
     )
 
 
@@ -62,6 +64,9 @@ class _Face:
     async def search(self, request: Request) -> Any:
         hits = await self._desk.search(parse_body(await _body(request), Search))
         return {"results": hits}
+
+    async def stored(self, request: Request) -> Any:
+        return await (self.add if request.method == "POST" else self.items)(request)
 
     async def add(self, request: Request) -> Any:
         add = parse_body(await _body(request), Add)
@@ -95,8 +100,14 @@ def _answering(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-def _json(status: int, content: Any) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
+def _no_route(_: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    return _json(error.status_code, {"detail": error.detail}, error.headers)
+
+
+def _json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:
