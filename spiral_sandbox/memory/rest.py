@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from spiral_sandbox.connectors.surface_rest import no_route
 from spiral_sandbox.memory.desk import Desk
 from spiral_sandbox.memory.errors import InvalidRequestError, TooLargeError
 from spiral_sandbox.memory.port import StoredItem
@@ -35,7 +36,7 @@ _Answer = Callable[[Request], Awaitable[Any]]
 
 
 def rest_app(desk: Desk, metrics: Metrics) -> Starlette:
-    """The application: every answer but the metrics is JSON, every error `{"detail": …}` with 400, 404, 405, 413 or 500."""
+    """The application: every answer but the metrics is JSON, every error has `code`, `reason` and `detail`: 400, 404, 405, 413, 500."""
     face = _Face(desk)
     return Starlette(
         routes=[
@@ -47,7 +48,7 @@ def rest_app(desk: Desk, metrics: Metrics) -> Starlette:
             Route("/vector/audit", _answering(face.audit), methods=["GET"]),
             metrics_route(metrics.exposition),
         ],
-        exception_handlers={HTTPException: _no_route},
+        exception_handlers={HTTPException: no_route},
     )
 
 
@@ -90,24 +91,22 @@ def _answering(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
         try:
             return _json(200, await answer(request))
         except InvalidRequestError as error:
-            return _json(400, {"detail": str(error)})
+            return _refused(400, "INVALID_ARGUMENT", error.reason, str(error))
         except TooLargeError as error:
-            return _json(413, {"detail": str(error)})
+            return _refused(413, "RESOURCE_EXHAUSTED", error.reason, str(error))
         except Exception:  # noqa: BLE001  whatever is left is our own failure, and answered as such
             _log.exception("%s %s failed", request.method, request.url.path)
-            return _json(500, {"detail": "internal error"})
+            return _refused(500, "INTERNAL", "internal", "internal error")
 
     return endpoint
 
 
-def _no_route(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return _json(error.status_code, {"detail": error.detail}, error.headers)
+def _refused(status: int, code: str, reason: str, detail: str) -> Response:
+    return _json(status, {"code": code, "reason": reason, "detail": detail})
 
 
-def _json(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
+def _json(status: int, content: Any) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
 async def _body(request: Request) -> bytes:

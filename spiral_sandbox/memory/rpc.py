@@ -40,14 +40,15 @@ async def _answered(answer: Awaitable[_Reply], context: _Context) -> _Reply:
     try:
         return await answer
     except InvalidRequestError as error:
-        await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        await _abort(context, grpc.StatusCode.INVALID_ARGUMENT, str(error), error.reason)
     except TooLargeError as error:
-        await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+        await _abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), error.reason)
     except Exception:  # noqa: BLE001  whatever is left is our own failure, and answered as such
         _log.exception("a call failed")
-        await _abort(context, grpc.StatusCode.INTERNAL, "internal error")
+        await _abort(context, grpc.StatusCode.INTERNAL, "internal error", "internal")
 
 
-async def _abort(context: _Context, code: grpc.StatusCode, details: str) -> NoReturn:
-    await context.abort(code, details)
+async def _abort(context: _Context, code: grpc.StatusCode, details: str, reason: str) -> NoReturn:
+    # gRPC's own library ends calls with some of these codes too; the reason shows that it was this service.
+    await context.abort(code, details, (("spiral-reason", reason),))
     raise AssertionError("abort() returned")
