@@ -181,7 +181,7 @@ def _each_once(items: list[Any]) -> list[Any]:
 
 def _is_closed(schema: Mapping[str, Any]) -> bool:
     """Whether a text of letters that are drawn could not be one of these."""
-    return "format" in schema or "contentMediaType" in schema
+    return "format" in schema or schema.get("contentMediaType") == "application/json"
 
 
 def _matches(schema: Mapping[str, Any], text: str) -> bool:

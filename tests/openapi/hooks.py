@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import schemathesis
 
@@ -10,7 +11,12 @@ _NUMBERS = itertools.count(1)
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Good requests keep to what the document says in words alone: what is to be new is new, and fields precede files."""
+    """Good requests keep to what the document says in words alone: what is to be new is new, and fields precede files.
+
+    No caller is in a hurry: what a busy machine does not answer in a millisecond is no finding.
+    """
+    if case.headers and re.fullmatch("[1-9][0-9]{0,7}", str(case.headers.get("x-deadline-ms", ""))):
+        case.headers["x-deadline-ms"] = "60000"
     if not case.meta.generation.mode.is_positive:
         return
     if case.headers and "idempotency-key" in case.headers:
