@@ -11,10 +11,11 @@ import socket
 from pathlib import Path
 from unittest import mock
 
+import grpc
 import pytest
 import requests
 
-from pytest_spiral.model.exchange import Code, Request
+from pytest_spiral.model.exchange import Code, Reply, Request
 from pytest_spiral.rules.statuses import code_of_grpc, code_of_http
 from pytest_spiral.transports import open_transport
 from pytest_spiral.transports.base import AnsweredError
@@ -55,7 +56,6 @@ GOOD = {
 }  # fmt: skip
 
 ONE_SIDED = {
-    ("vector_init", 400): "its gRPC message has no field, and protobuf passes over those that it does not know",
     ("vector_init", 413): "there is nothing in its gRPC message that could be large",
     ("health", 413): "only REST sends a body with it, which is read for its size alone",
     **dict.fromkeys(
@@ -220,6 +220,22 @@ def anonymous_listener(side, _, operation):
         wire.close()
 
 
+def unheard_of(side, kind, operation):
+    """A field that the request does not have: our own gRPC client would not send it."""
+    if kind == "rest":
+        return side.call(kind, operation, {"items": 3})
+    row = OPERATIONS[operation]
+    with (
+        grpc.insecure_channel(side.endpoints[kind]["address"]) as channel,
+        pytest.raises(grpc.RpcError) as refused,
+    ):
+        channel.unary_unary(f"/{row.grpc_service}/{row.grpc_method}")(b"\x08\x03", timeout=10)
+    error = refused.value
+    return Reply(
+        code=code_of_grpc(error.code().name), wire_status=error.code().name, metadata=dict(error.trailing_metadata())
+    )
+
+
 def asked(payload):
     return lambda side, kind, operation: side.call(kind, operation, payload)
 
@@ -236,7 +252,7 @@ CASES = {
     "health": {**_CONNECTOR, 404: unknown, 413: large_body(MEBIBYTE)},
     "handshake": {**_CONNECTOR, 413: large_identity},
     "heartbeat": {**_CONNECTOR, 413: large("chakra")},
-    "vector_init": {400: asked({"items": 3}), 413: large_body(32 * MEBIBYTE), 500: defective_memory("initialise")},
+    "vector_init": {400: unheard_of, 413: large_body(32 * MEBIBYTE), 500: defective_memory("initialise")},
     "vector_search": {
         400: asked({"text": "x", "top_n": 0}), 413: large("text", 10_000), 500: defective_memory("search"),
     },
