@@ -47,7 +47,7 @@ class _Face:
         return messages.SearchResponse(results=results)
 
 
-def _handler(answer: _Answer) -> grpc.RpcMethodHandler[bytes, Message]:
+def _handler(answer: _Answer) -> "grpc.RpcMethodHandler[bytes, Message]":
     async def call(sent: bytes, context: _Context) -> Message:
         return await _answered(answer(sent), context)
 
