@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# schemathesis registers with pytest and doubles what each of its processes costs, so it has an environment of its own.
+OPENAPI := $(VENV)/openapi
 # Tests that hear, time or kill real processes have the machine to themselves; all others share its cores.
 ALONE := tests/suites tests/sandbox tests/faults
 # No test takes a quarter of an hour. One that hangs is killed and shown, and does not eat the machine's time.
@@ -14,12 +16,12 @@ AGAIN := { echo "These failed (above); once more, alone, to tell a busy machine 
   $(CHECKED) tests --last-failed --last-failed-no-failures=none; }
 
 .DEFAULT_GOAL := gate
-.PHONY: gate test faults fuzz lint check-python clean
+.PHONY: gate test openapi faults fuzz lint check-python clean
 
 gate: $(READY) ## run a stage on the embedded sandbox, seal the bundle, say what it means
 	$(BIN)/pytest -m $(STAGE) --spiral-evidence
 
-test: $(READY) ## linters, types, layers, then every test with branch coverage
+test: $(READY) $(OPENAPI)/.ready ## linters, types, layers, then every test with branch coverage
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -30,6 +32,9 @@ test: $(READY) ## linters, types, layers, then every test with branch coverage
 	$(CHECKED) $(ALONE) || $(AGAIN)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
+
+openapi: $(OPENAPI)/.ready ## what the OpenAPI document allows and forbids, asked of the servers
+	$(BIN)/pytest tests/openapi
 
 faults: $(READY) ## every point of the fault injections, and 100 random kills; needs strace for the former
 	FAULTS=1 KILLS=100 $(BIN)/pytest tests/faults
@@ -46,6 +51,14 @@ $(READY): pyproject.toml | check-python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' || \
 	  { echo "The packages could not be installed into $(VENV). Remedy: check the network or the package index, then run make again."; exit 2; }
 	@touch $(READY)
+
+$(OPENAPI)/.ready: $(READY)
+	@$(BIN)/python -m venv --without-pip $(OPENAPI)
+	@$(OPENAPI)/bin/python -c 'import pathlib, sys, sysconfig; pathlib.Path(sysconfig.get_path("purelib"), "borrowed.pth").write_text(f"import site; site.addsitedir({sys.argv[1]!r})\n")' \
+	  "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	@$(OPENAPI)/bin/python -m pip install --quiet --disable-pip-version-check 'pytest-spiral[openapi]' || \
+	  { echo "schemathesis could not be installed into $(OPENAPI). Remedy: check the network or the package index, then run make again."; exit 2; }
+	@touch $@
 
 clean: ## remove the environment and everything that tools left behind
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .coverage .coverage.* build dist *.egg-info

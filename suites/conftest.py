@@ -95,10 +95,25 @@ class Gateway:
         except NotOfferedError:
             return {}
 
+    def granted(self, service: str) -> str:
+        """When the session ends that a handshake opens now; an empty text where none is opened."""
+        said = self.traced("rest", service, "handshake", self.handshake_payload(service))
+        session = (said.reply.payload if said.reply else {}).get("session", {})
+        return str(session.get("credential_expiry", ""))
+
+    def known(self, service: str) -> dict[str, tuple[str, ...]]:
+        """What generated questions to a connector may say that it knows, by the names of fields."""
+        return {
+            "service": (service,),
+            "connector_id": (service,),
+            "name": CONTEXTS,
+            "context": CONTEXTS,
+            "credential_expiry": tuple(filter(None, [self.granted(service)])),
+        }
+
     def questions(self, service: str) -> tuple[tuple[str, str, dict[str, Any], str, Code], ...]:
         """What a connector is asked: a name, operation, payload, credential (empty: its own), and the code expected."""
-        granted = self.traced("rest", service, "handshake", self.handshake_payload(service))
-        expiry = (granted.reply.payload if granted.reply else {}).get("session", {}).get("credential_expiry", "")
+        expiry = self.granted(service)
         hello, stranger = self.handshake_payload(service), self.handshake_payload(service, self.other_than(service))
         made_up = stamp(self.now() + EXPIRY / 2)
         return (

@@ -4,12 +4,14 @@ Field names are those of `spiral_contract/connectors.proto`. Fields that are not
 does; a misspelled field is noticed because the right one is then missing.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from spiral_sandbox.connectors.clock import parse_instant
+from spiral_sandbox.connectors.refusal import unreadable
 from spiral_sandbox.connectors.rotation import DURATION
+from spiral_sandbox.plain_json import parse_json
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -81,3 +83,11 @@ class HeartbeatRequest(Struct, frozen=True):
             raise ValueError("chakra is blank")
         parse_instant(self.credential_expiry)
         parse_instant(self.emitted_at)
+
+
+def parsed_json(text: bytes) -> Any:
+    """The value of a JSON text, see `plain_json`; raises `Refusal`."""
+    try:
+        return parse_json(text)
+    except ValueError as error:
+        raise unreadable(f"the request is no JSON: {error}") from error

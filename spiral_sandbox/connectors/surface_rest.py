@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -12,7 +11,8 @@ from starlette.routing import Route
 
 from spiral_contract.operations import OPERATIONS
 from spiral_sandbox.connectors.core import LARGEST_BODY, VERSION, Call, Connector, request_id_of
-from spiral_sandbox.connectors.refusal import Code, Refusal, unreadable
+from spiral_sandbox.connectors.messages import parsed_json
+from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.metrics import metrics_route
 
 SERVED = ("health", "handshake", "heartbeat")
@@ -43,7 +43,7 @@ def _endpoint(connector: Connector, operation: str) -> Callable[[Request], Await
             request_ids=request_ids,
             size=size,
             # The contract: the fields of a GET are in its query, and whatever body it has is passed over.
-            read=lambda: dict(request.query_params) if request.method == "GET" else _fields(body),
+            read=lambda: dict(request.query_params) if request.method == "GET" else parsed_json(body),
         )
         echo = request_id_of(request_ids)
         headers = {} if echo is None else {"x-request-id": echo}
@@ -53,15 +53,6 @@ def _endpoint(connector: Connector, operation: str) -> Callable[[Request], Await
             return _refused(refusal, connector if operation == "health" else None, headers)
 
     return endpoint
-
-
-def _fields(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except msgspec.DecodeError as error:
-        raise unreadable(str(error)) from error
-    except RecursionError as error:
-        raise unreadable("JSON is nested too deeply") from error
 
 
 async def _read(request: Request) -> tuple[bytes, int]:

@@ -1,4 +1,4 @@
-"""What the memory fabric refuses; every other exception is its own failure.
+"""What the memory fabric refuses, each with one word of reason; every other exception is its own failure: `internal`.
 
 SandboxError
 ├── InvalidRequestError   400, INVALID_ARGUMENT
@@ -11,6 +11,10 @@ from spiral_sandbox.errors import SandboxError
 class InvalidRequestError(SandboxError):
     """A request that says something the fabric cannot accept."""
 
+    reason = "invalid-request"
+
 
 class TooLargeError(SandboxError):
     """A request that is larger than the fabric takes at once."""
+
+    reason = "too-large"

@@ -8,6 +8,7 @@ import msgspec
 
 from spiral_sandbox.memory.errors import InvalidRequestError, TooLargeError
 from spiral_sandbox.memory.port import Index, NewItem
+from spiral_sandbox.plain_json import parse_json
 
 MOST_RESULTS = 1000
 """The most results of one search."""
@@ -66,8 +67,8 @@ class Configure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def parse_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:
     """A JSON body as a request; an empty body is `{}`. Raises InvalidRequestError."""
     try:
-        return msgspec.json.decode(body or b"{}", type=wanted)
-    except msgspec.MsgspecError as error:
+        return msgspec.convert(parse_json(body or b"{}"), wanted)
+    except ValueError as error:  # msgspec's own is one
         raise InvalidRequestError(f"The request cannot be read: {error}.") from error
 
 

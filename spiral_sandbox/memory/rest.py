@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from spiral_sandbox.connectors.surface_rest import no_route
 from spiral_sandbox.memory.desk import Desk
 from spiral_sandbox.memory.errors import InvalidRequestError, TooLargeError
 from spiral_sandbox.memory.port import StoredItem
@@ -34,18 +36,19 @@ _Answer = Callable[[Request], Awaitable[Any]]
 
 
 def rest_app(desk: Desk, metrics: Metrics) -> Starlette:
-    """The application: every answer but the metrics is JSON, every error `{"detail": …}` with 400, 413 or 500."""
+    """The application: every answer but the metrics is JSON, every error has `code`, `reason` and `detail`: 400, 404, 405, 413, 500."""
     face = _Face(desk)
     return Starlette(
         routes=[
             Route("/vector/init", _answering(face.init), methods=["POST"]),
             Route("/vector/search", _answering(face.search), methods=["POST"]),
-            Route("/vector/items", _answering(face.add), methods=["POST"]),
-            Route("/vector/items", _answering(face.items), methods=["GET"]),
+            # One route, so that whoever tries another method is told of both.
+            Route("/vector/items", _answering(face.stored), methods=["POST", "GET"]),
             Route("/vector/status", _answering(face.status), methods=["GET"]),
             Route("/vector/audit", _answering(face.audit), methods=["GET"]),
             metrics_route(metrics.exposition),
-        ]
+        ],
+        exception_handlers={HTTPException: no_route},
     )
 
 
@@ -62,6 +65,9 @@ class _Face:
     async def search(self, request: Request) -> Any:
         hits = await self._desk.search(parse_body(await _body(request), Search))
         return {"results": hits}
+
+    async def stored(self, request: Request) -> Any:
+        return await (self.add if request.method == "POST" else self.items)(request)
 
     async def add(self, request: Request) -> Any:
         add = parse_body(await _body(request), Add)
@@ -85,14 +91,18 @@ def _answering(answer: _Answer) -> Callable[[Request], Awaitable[Response]]:
         try:
             return _json(200, await answer(request))
         except InvalidRequestError as error:
-            return _json(400, {"detail": str(error)})
+            return _refused(400, "INVALID_ARGUMENT", error.reason, str(error))
         except TooLargeError as error:
-            return _json(413, {"detail": str(error)})
+            return _refused(413, "RESOURCE_EXHAUSTED", error.reason, str(error))
         except Exception:  # noqa: BLE001  whatever is left is our own failure, and answered as such
             _log.exception("%s %s failed", request.method, request.url.path)
-            return _json(500, {"detail": "internal error"})
+            return _refused(500, "INTERNAL", "internal", "internal error")
 
     return endpoint
+
+
+def _refused(status: int, code: str, reason: str, detail: str) -> Response:
+    return _json(status, {"code": code, "reason": reason, "detail": detail})
 
 
 def _json(status: int, content: Any) -> Response:

@@ -10,7 +10,6 @@ import apsw
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from spiral_contract.vector_pb2_grpc import add_VectorServiceServicer_to_server
 from spiral_sandbox.component import Context
 from spiral_sandbox.errors import UnknownOperationError
 from spiral_sandbox.memory.desk import Desk
@@ -20,7 +19,7 @@ from spiral_sandbox.memory.fabric import Fabric
 from spiral_sandbox.memory.port import Memory
 from spiral_sandbox.memory.requests import Configure, parse_fields
 from spiral_sandbox.memory.rest import rest_app
-from spiral_sandbox.memory.rpc import VectorRpc
+from spiral_sandbox.memory.rpc import add_memory
 from spiral_sandbox.memory.stub import Stub
 from spiral_sandbox.memory.telemetry import Telemetry
 from spiral_sandbox.serving import serve_grpc, serve_rest
@@ -71,7 +70,7 @@ class MemoryService:
         await self._running.aclose()
 
     def _add(self, server: grpc.aio.Server) -> None:
-        add_VectorServiceServicer_to_server(VectorRpc(self._desk), server)
+        add_memory(server, self._desk)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
 
 

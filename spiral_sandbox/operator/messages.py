@@ -4,13 +4,13 @@ Field names are those of `spiral_contract/operator.proto`. A field that is not k
 what a caller believes to have said must have been heard.
 """
 
-import json
 import re
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
+from spiral_sandbox.connectors.messages import parsed_json
 from spiral_sandbox.connectors.refusal import unreadable
 
 MOST_CHARACTERS = 4000
@@ -80,14 +80,6 @@ def decoded(fields: Any, kind: type[_Message]) -> _Message:
         raise unreadable(str(error)) from error
 
 
-def parse_json(text: bytes) -> Any:
-    """The value of a JSON text, with no key twice in an object and no number that is none; raises `Refusal`."""
-    try:
-        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:  # bad UTF-8 and numbers too long to read are ValueErrors
-        raise unreadable(f"the request is no JSON: {str(error) or type(error).__name__}") from error
-
-
 def parse_metadata(text: str) -> dict[str, Any]:
     """An upload's metadata: a JSON object that means the same over both transports; empty means `{}`.
 
@@ -96,7 +88,7 @@ def parse_metadata(text: str) -> dict[str, Any]:
     content = text.encode("utf-8", "surrogatepass")
     if len(content) > MOST_METADATA:
         raise unreadable(f"metadata has at most {MOST_METADATA} bytes")
-    value = parse_json(content or b"{}")
+    value = parsed_json(content or b"{}")
     if not isinstance(value, dict):
         raise unreadable("metadata is no JSON object")
     return {_text(key): _plain(item, 1) for key, item in value.items()}
@@ -120,17 +112,6 @@ def _check_characters(field: str, value: str) -> None:
         raise ValueError(f"{field} holds a character that is no text")
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in an object")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
-
-
 def _plain(value: Any, depth: int) -> Any:
     if depth > _DEEPEST:
         raise unreadable(f"metadata is nested more than {_DEEPEST} deep")
@@ -144,7 +125,7 @@ def _plain(value: Any, depth: int) -> Any:
 
 
 def _number(value: float) -> float:
-    # Every double beyond 2^53 is whole, and so is infinity, which JSON can write as 1e999.
+    # Every double beyond 2^53 is whole.
     if abs(value) > _EXACT:
         raise unreadable("a number of the metadata is beyond 2^53, and not every transport could carry it")
     return int(value) if value == int(value) else value

@@ -7,8 +7,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.json_format import ParseDict
-from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
+from google.protobuf.message import Message
 
 from spiral_contract import operator_pb2, upload_pb2
 from spiral_contract.operations import OPERATIONS, Operation
@@ -20,6 +19,7 @@ from spiral_sandbox.operator.core import Operator
 from spiral_sandbox.operator.detour import Detour
 from spiral_sandbox.operator.severing import sever
 from spiral_sandbox.operator.telemetry import Telemetry
+from spiral_sandbox.wire import parsed
 
 # Requests above our own limit still reach us, so that they are refused after their credential was checked.
 OPTIONS = (("grpc.max_receive_message_length", 8 * LARGEST_BODY),)
@@ -164,18 +164,9 @@ async def _parts(sent: AsyncIterator[bytes]) -> AsyncIterator[Part]:
 
 def _parsed(kind: type[Message], sent: bytes) -> Any:
     try:
-        message = kind.FromString(sent)
-    except DecodeError as error:
-        raise unreadable(f"not a {kind.DESCRIPTOR.full_name}") from error
-    if _has_unknown(message):
-        raise unreadable(f"a field that {kind.DESCRIPTOR.full_name} does not have")
-    return message
-
-
-def _has_unknown(message: Message) -> bool:
-    # No message of ours has repeated messages in it, so that singular ones are all there is to look into.
-    inner = [value for field, value in message.ListFields() if isinstance(value, Message)]
-    return len(UnknownFieldSet(message)) > 0 or any(map(_has_unknown, inner))
+        return parsed(kind, sent)
+    except ValueError as error:
+        raise unreadable(str(error)) from error
 
 
 def _request_ids(context: _Context) -> _Trailing:

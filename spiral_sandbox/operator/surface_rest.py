@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spiral_contract.operations import OPERATIONS, Operation
+from spiral_sandbox.connectors.messages import parsed_json
 from spiral_sandbox.connectors.refusal import Code, Refusal
 from spiral_sandbox.connectors.surface_rest import no_route
 from spiral_sandbox.metrics import metrics_route
@@ -19,7 +20,6 @@ from spiral_sandbox.operator.call import LARGEST_BODY, Call, too_large
 from spiral_sandbox.operator.conduct import Conduct
 from spiral_sandbox.operator.core import Operator
 from spiral_sandbox.operator.events import Hub, Queue
-from spiral_sandbox.operator.messages import parse_json
 from spiral_sandbox.operator.multipart import form_parts
 from spiral_sandbox.operator.telemetry import Telemetry
 from spiral_sandbox.operator.tools import PATH, Tools
@@ -87,7 +87,7 @@ async def _fields(body: AsyncIterator[bytes]) -> Any:
         kept += chunk
         if len(kept) > LARGEST_BODY:
             raise too_large(LARGEST_BODY)
-    return parse_json(bytes(kept))
+    return parsed_json(bytes(kept))
 
 
 async def _connected(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -11,29 +11,18 @@ import pytest
 from pytest_spiral.errors import NotOfferedError
 from pytest_spiral.model.exchange import Code, Request
 from pytest_spiral.rules.kickoff import EXPECTED, judge_kickoff
+from pytest_spiral.transports.cases import draw_case, drawn_operations
 
 KINDS = ("rest", "grpc")
-GENERATED = 60
+GENERATED = {"operator": 15, "memory": 20}
+"""Cases of each operation that are drawn for a service."""
+GENERATED_CONNECTOR = 4
 PAIRS = 40
 MARGIN = "25 ms"
 """What the two one-sided tests in the bundle are made with; the bar itself stands in gates.toml."""
 
 SILENT = 2
 """After so many calls in a row that one side did not answer, nothing more is asked of it."""
-
-WORDS = (
-    "light",
-    "lamps",
-    "caf\u00e9",
-    "cafe\u0301",
-    "\U0001f300",
-    "\u0627\u0644",
-    "2^53+1",
-    "-0.0",
-    "\u00c5\u212b",
-    "<b>",
-)
-LETTERS = "aZ09 .-_/\\\"'{}<>%\t\n\x00\x7f\u00e9e\u0301\u212b\u202e\u0627\U0001f300\u2028"
 
 
 @dataclass(frozen=True)
@@ -91,28 +80,18 @@ MEMORY = (
 )
 
 
-def generated(seed):
-    """Questions that nobody thought of, the same for the same seed: about half of them are good."""
-    chance = random.Random(seed)  # noqa: S311 - not a secret
+def generated(seed, service, operations, number, known):
+    """Questions that nobody thought of, about half of them spoilt: the same for the same seed, whatever else is asked."""
+    for operation in operations:
+        chance = random.Random(f"{seed} {service} {operation}")  # noqa: S311 - not a secret
+        for count in range(number):
+            case = draw_case(chance, operation, known)
+            yield Ask(f"generated {operation} {count}", operation, case.payload)
 
-    def wild():
-        length = chance.choice((0, 1, 2, 7, 63, 64, 65, 199, 4000, 4001))
-        return "".join(chance.choice(LETTERS) for _ in range(length))
 
-    def one_of(*good):
-        return chance.choice((*good * 3, wild()))
-
-    def words():
-        return one_of(*(" ".join(chance.choices(WORDS, k=chance.randint(1, 40))) for _ in range(3)))
-
-    for number in range(GENERATED):
-        operation, payload = chance.choice((
-            ("dispatch_command", command(words(), one_of("overseer"), one_of("crown", "razar"))),
-            ("memory_query", {"query": words()}),
-            ("handover", {"component": one_of("memory", "tea"), "error": words()}),
-            ("upload", upload(one_of("a.txt", "b c.bin", "\u00fc (1).bin"), chance.randbytes(chance.randint(0, 9)))),
-        ))  # fmt: skip
-        yield Ask(f"generated {number}", operation, payload)
+def drawn(service):
+    """The operations of a service whose requests have fields to draw."""
+    return [name for name in drawn_operations() if name in EXPECTED[service]]
 
 
 class Sides:
@@ -178,15 +157,22 @@ class Said:
 
 def ask_everything(spiral, target, gateway, said):
     """Every question to every service, over both transports."""
-    for name, questions in (("operator", (*OPERATOR, *generated(spiral.seed))), ("memory", MEMORY)):
+    known = {"component": ("memory", "tea")}
+    for name, questions in (("operator", OPERATOR), ("memory", MEMORY)):
         sides = Sides(getattr(target, name))
-        for question in questions:
+        for question in (*questions, *generated(spiral.seed, name, drawn(name), GENERATED[name], known)):
             if (made := sides.ask(question)) is None:
                 break
             said.take(f"{name} {question.name}", *made, question.expected)
     for service in gateway.services:
-        for name, *question, expected in gateway.questions(service):
+        for name, *question, expected in (*gateway.questions(service), *drawn_for(spiral.seed, gateway, service)):
             said.take(f"{service} {name}", *gateway.asked(service, question), expected)
+
+
+def drawn_for(seed, gateway, service):
+    """What is drawn for a connector, as its gateway takes questions."""
+    for ask in generated(seed, service, drawn(service), GENERATED_CONNECTOR, gateway.known(service)):
+        yield ask.name, ask.operation, ask.payload, "", ask.expected
 
 
 def measure_parity(spiral, target, gateway):

@@ -1,6 +1,5 @@
 """The connectors of the embedded system: pure rules by property, surfaces over real sockets in real processes."""
 
-import asyncio
 import itertools
 import json
 import re
@@ -8,6 +7,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -22,7 +22,6 @@ from spiral_contract import connectors_pb2 as pb
 from spiral_contract import connectors_pb2_grpc as pb_grpc
 from spiral_contract.operations import OPERATIONS
 from spiral_sandbox import target
-from spiral_sandbox.component import Context
 from spiral_sandbox.connectors import surface_grpc, surface_rest
 from spiral_sandbox.connectors.clock import VirtualClock, parse_instant, seeded_start, stamp
 from spiral_sandbox.connectors.conduct import conduct_under
@@ -205,40 +204,9 @@ def renewed(request):
                 component.ask("renew", service=service)
 
 
-class InProcess:
-    """The same service on a loop of its own in this process, without TLS: real sockets, quick to start."""
-
-    def __init__(self, folder, faults=(), seed=7):
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-        self.service = build(Context(folder, seed, frozenset(faults), tls=None))
-        self.endpoints = self.run(self.service.start())
-
-    def run(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(20)
-
-    def ask(self, op, /, **arguments):
-        return json.loads(json.dumps(self.run(self.service.handle(op, arguments))))
-
-    def stop(self):
-        self.run(self.service.stop())
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join(10)
-        self.loop.close()
-
-
 @pytest.fixture
-def start_in_process(tmp_path):
-    started = []
-
-    def start(*faults):
-        started.append(InProcess(tmp_path / str(len(started)), faults))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.stop()
+def start_in_process(start_service):
+    return partial(start_service, build)
 
 
 # --- who may call ---------------------------------------------------------------------------------------------
@@ -478,8 +446,11 @@ def test_what_is_asked_wrongly_is_answered_alike(component, transport, case):
         b"[" * 50_000,
         b'{"x":' * 50_000,
         b'{"cycle_count": NaN}',
+        json.dumps(HEARTBEAT).replace('"chakra"', '"chakra": "root", "chakra"').encode(),
+        json.dumps(HEARTBEAT).replace('"root"', '"\\ud800"').encode(),
+        json.dumps(HEARTBEAT).encode("utf-16"),
     ],
-    ids=["empty", "list", "null", "cut", "type", "bytes", "deep", "deep unknown", "NaN"],
+    ids=["empty", "list", "null", "cut", "type", "bytes", "deep", "deep unknown", "NaN", "twice", "half", "UTF-16"],
 )
 def test_a_body_that_is_no_heartbeat_is_refused_over_rest(component, body):
     with client_of(component, "operator_api", "rest") as client:

@@ -297,6 +297,9 @@ def test_a_search_that_cannot_be_done_is_refused_alike(client, text, top_n, said
         ("POST", "/vector/search", {"json": {"text": "x", "top_n": "10"}}),
         ("POST", "/vector/search", {"json": {"text": "x", "top_n": 10, "filter": 1}}),
         ("POST", "/vector/search", {"json": [1]}),
+        ("POST", "/vector/search", {"data": b'{"text": "x", "text": "x", "top_n": 10}'}),
+        ("POST", "/vector/search", {"data": b'{"text": "\\ud800", "top_n": 10}'}),
+        ("POST", "/vector/items", {"data": b'{"items": [{"text": "x", "text": "y"}]}'}),
         ("POST", "/vector/init", {"json": {"items": 3}}),
         ("POST", "/vector/items", {"json": {"items": []}}),
         ("POST", "/vector/items", {"json": {"items": [{"text": ""}]}}),
@@ -317,6 +320,20 @@ def test_a_request_that_is_not_understood_is_refused_and_stores_nothing(client, 
     assert content["detail"]
     assert client.get("/vector/status")["items"] == 200
     assert len(client.audit()) == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "wire"),
+    [("Search", b"\xff"), ("Search", SearchRequest(text="x", top_n=1).SerializeToString()[:-1]),
+     ("Search", SearchRequest(text="x", top_n=1).SerializeToString() + b"\x48\x01"), ("Search", b"\x0a\x01\xff\x10\x01"),
+     ("Search", b"\x08\x05\x10\x01"), ("Init", b"\x08\x01"), ("Init", b"\xff")],
+    ids=["no message", "cut short", "unknown field", "no UTF-8", "wrong type", "unknown field of none", "no init"],
+)  # fmt: skip
+def test_bytes_that_are_no_request_are_refused_over_grpc(client, method, wire):
+    with pytest.raises(grpc.RpcError) as refused:
+        client._channel.unary_unary(f"/neoabzu.vector.VectorService/{method}")(wire, timeout=10)
+    assert refused.value.code() is INVALID[0]
+    assert ("spiral-reason", "invalid-request") in refused.value.trailing_metadata()
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """What no sound client sends, on raw sockets: refused with the mapped code, nothing stored, and the server lives on."""
 
+import itertools
 import json
+import select
 import socket
 import ssl
+import struct
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import grpc
@@ -267,6 +270,86 @@ def test_a_stream_that_never_goes_on_ends_at_the_deadline(surface):
         hold.set()
         surface.ask("configure", deadline_s=10)
     assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/operator/command", "application/json"), ("/operator/upload", FORM)])
+def test_a_body_that_drips_ends_at_the_deadline_too(surface, path, kind):
+    """Each byte comes soon after the one before, and all of them would take a minute."""
+    body = iter(form(OPERATOR, FILE, end=b"").ljust(3000, b"x"))
+    surface.ask("configure", deadline_s=0.3)
+    try:
+        with connected(surface) as wire:
+            wire.sendall(head(surface, path, 3000, kind))
+            while not select.select([wire], [], [], 0.02)[0]:
+                wire.sendall(bytes([next(body)]))
+            status, said = answered(wire)
+    finally:
+        surface.ask("configure", deadline_s=10)
+    assert (status, said["code"]) == (504, "DEADLINE_EXCEEDED")
+
+
+def test_a_stream_that_drips_ends_at_the_deadline_too(surface):
+    surface.ask("configure", deadline_s=0.3)
+    ended = threading.Event()
+
+    def stream():
+        yield HEADER
+        yield START
+        while not ended.wait(0.02):
+            yield upload_pb2.PutRequest(chunk=b"x").SerializeToString()
+
+    metadata = [("authorization", f"Bearer {surface.token()}")]
+    try:
+        with channel(surface) as opened, pytest.raises(grpc.RpcError) as refused:
+            opened.stream_unary(PUT)(stream(), metadata=metadata, timeout=20)
+    finally:
+        ended.set()
+        surface.ask("configure", deadline_s=10)
+    assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+HALF_OPEN = 100
+"""Connections to each side, a fifth of them left at each point."""
+
+
+def half_open(surface, kind, point):
+    """A connection that was begun and is not gone on with; closed, it is reset, without a goodbye of any protocol."""
+    endpoint = surface.component.endpoints[kind]
+    plain = socket.create_connection(("127.0.0.1", int(endpoint["address"].rpartition(":")[2])), timeout=20)
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if point == "hello":
+        plain.sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of TLS's first message
+    if point in ("connected", "hello"):
+        return plain
+    context = ssl.create_default_context(cafile=endpoint["ca"])
+    context.load_cert_chain(endpoint["cert"], endpoint["key"])
+    if kind == "grpc":
+        context.set_alpn_protocols(["h2"])
+    wire = context.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=True)
+    said = head(surface, "/operator/upload", 1000, FORM) + form(OPERATOR, FILE, end=b"")
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)[:5]
+    sent_bytes = {"secured": b"", "head": said[:40], "body": said} if kind == "rest" else {
+        "secured": b"", "head": preface[:10], "body": preface
+    }  # fmt: skip
+    wire.sendall(sent_bytes[point])
+    return wire
+
+
+def test_connections_that_are_left_half_open_keep_nobody_waiting(surface):
+    """Two hundred callers that vanish in the middle; others are answered meanwhile, and all is let go afterwards."""
+    process = psutil.Process(surface.component.pid)
+    before, descriptors = process.memory_info().rss, process.num_fds()
+    points = itertools.cycle(("connected", "hello", "secured", "head", "body"))
+    with ExitStack() as held:
+        for kind in ("rest", "grpc"):
+            for _ in range(HALF_OPEN):
+                held.callback(half_open(surface, kind, next(points)).close)
+        assert process.num_fds() > descriptors + HALF_OPEN  # the control: they are there
+        for kind in ("rest", "grpc"):
+            assert surface.call(kind, "memory_query", {"query": "crown"}).code is Code.OK
+        assert process.memory_info().rss - before < 96 * MEBIBYTE
+    while process.num_fds() > descriptors + HALF_OPEN // 10 or surface.ask("uploads")["incoming"]:
+        pass  # each look is a round trip; pytest's own time limit ends a wait in vain
 
 
 def test_a_caller_that_hangs_up_in_mid_upload_leaves_nothing(surface):
