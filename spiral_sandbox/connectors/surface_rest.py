@@ -1,7 +1,6 @@
 """The REST surface of a connector: JSON in, JSON out, statuses from the shared table."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
