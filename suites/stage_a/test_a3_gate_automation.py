@@ -248,20 +248,8 @@ def test_the_system_under_test_is_covered(spiral, tmp_path):
     (tmp_path / "coveragerc").write_text(
         COVERAGE.format(folder=tmp_path, source=ROOT / "spiral_sandbox"), encoding="utf-8"
     )
-    options = ["--cov", "--cov-branch", f"--cov-config={tmp_path / 'coveragerc'}"]
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "tests/sandbox",
-        "-q",
-        "-n",
-        "2",
-        "--dist=loadfile",
-        "-p",
-        "no:cacheprovider",
-        *options,
-    ]
+    options = ["-n", "2", "-p", "no:cacheprovider", "--cov", "--cov-branch", f"--cov-config={tmp_path / 'coveragerc'}"]
+    command = [sys.executable, "-m", "pytest", "tests/sandbox", "-q", *options]
     status, said = phases.run("coverage", [*command, f"--cov-report=json:{report}"], ROOT, environment_without(), 900)
     spiral.attach(phases.log(), name="coverage-phases.json")
     files = json.loads(report.read_text())["files"] if report.is_file() else {}
