@@ -162,8 +162,9 @@ def passes_and_fails(campaign):
 
 
 @pytest.mark.parametrize("campaign", ON_THE_BAR)
-def test_a_system_on_its_bar_passes_and_fails_as_rarely_as_promised(campaign):
+def test_a_system_on_its_bar_passes_and_fails_as_rarely_as_promised(campaign, tally):
     passed, failed = passes_and_fails(campaign)
+    tally(passed, CAMPAIGNS, "simulated campaigns of a system on its very bar passed; 5 % may")
     assert passed <= MOST == 131
     # Each run of a row may be the one that fails by chance.
     assert failed <= (3 * MOST if campaign is a_row else MOST)
