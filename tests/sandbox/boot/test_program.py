@@ -33,8 +33,9 @@ class Booted:
 
     def __init__(self, folder, kind, flaw=""):
         self.kind, self.folder = kind, folder
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        # A loopback address of its own, beyond those of boots: a port found free on 127.0.0.1 may be taken a moment later.
+        third, fourth = os.urandom(2)
+        self.address = f"127.200.{third}.{1 + fourth % 254}:8080"
         own = {
             "SPIRAL_BOOT_NONCE": NONCE, "SPIRAL_COMPONENT": "one", "SPIRAL_FLAW": flaw,
             "SPIRAL_FOLDER": str(folder), "SPIRAL_ADDRESS": self.address,
