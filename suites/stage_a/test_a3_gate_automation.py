@@ -230,7 +230,7 @@ def test_acceptance_runs_from_the_wheel_and_hands_over_a_bundle(spiral, clean):
 COVERAGE = """
 [run]
 branch = true
-source_pkgs = spiral_sandbox
+source = {source}
 parallel = true
 patch = subprocess
 data_file = {folder}/data
@@ -245,9 +245,11 @@ exclude_also =
 def test_the_system_under_test_is_covered(spiral, tmp_path):
     """The sandbox's own tests run by pytest-cov; lines and branches are added up from the files of its report."""
     phases, report = Phases(), tmp_path / "coverage.json"
-    (tmp_path / "coveragerc").write_text(COVERAGE.format(folder=tmp_path), encoding="utf-8")
-    options = ["--cov=spiral_sandbox", "--cov-branch", f"--cov-config={tmp_path / 'coveragerc'}"]
-    command = [sys.executable, "-m", "pytest", "tests/sandbox", "-q", "-n", "2", "-p", "no:cacheprovider", *options]
+    (tmp_path / "coveragerc").write_text(
+        COVERAGE.format(folder=tmp_path, source=ROOT / "spiral_sandbox"), encoding="utf-8"
+    )
+    options = ["-n", "2", "-p", "no:cacheprovider", "--cov", "--cov-branch", f"--cov-config={tmp_path / 'coveragerc'}"]
+    command = [sys.executable, "-m", "pytest", "tests/sandbox", "-q", *options]
     status, said = phases.run("coverage", [*command, f"--cov-report=json:{report}"], ROOT, environment_without(), 900)
     spiral.attach(phases.log(), name="coverage-phases.json")
     files = json.loads(report.read_text())["files"] if report.is_file() else {}

@@ -121,6 +121,35 @@ def test_a_promise_of_response_time_wants_an_open_loop(bench, loop, verdict, rea
     assert judged(bench, "p95(search) <= 120 ms", getattr(bench, loop)(*[4.5] * 59), **fields) == (verdict, reason)
 
 
+def stalled(*, open_loop):
+    """Response times in ms of 1,000 calls, one every 50 ms, to one server of 1 ms that stands still for 10 s once."""
+    free, times = 0, []
+    for due in range(0, 50_000, 50):
+        begin = max(due, free) if open_loop else due
+        done = (20_000 if 10_000 <= begin < 20_000 else begin) + 1
+        times.append(done - due)
+        free = done
+        if not open_loop and done > 20_000 > due:  # whoever waits for the answer asks nothing meanwhile
+            return [*times, *[1] * (1000 - len(times))]
+    return times
+
+
+def test_one_stall_in_a_thousand_open_loop_queries_is_seen_in_the_p95(bench, make_bench):
+    fields = {"samples": 1000, "confidence": "0.95", "sampling": "open-loop"}
+    assert judged(bench, "p95(search) <= 120 ms", bench.sent(*stalled(open_loop=True)), **fields) == (FAIL, "fail")
+    assert bench.figures("S1.it").value > 5000
+    hidden = make_bench()
+    closed = hidden.timed(*stalled(open_loop=False))
+    assert judged(hidden, "p95(search) <= 120 ms", closed, **fields) == (INVALID, "closed-loop")
+
+
+def test_the_control_a_closed_loop_hides_the_stall(bench):
+    closed = bench.timed(*stalled(open_loop=False))
+    fields = {"samples": 1000, "confidence": "0.95", "sampling": "closed-loop"}
+    assert judged(bench, "p95(search) <= 120 ms", closed, **fields) == (PASS, "")
+    assert "service time" in bench.figures("S1.it").note
+
+
 @pytest.mark.parametrize("forgotten", ["intended", "sent", "done"])
 def test_one_call_off_the_schedule_is_no_open_loop(bench, forgotten):
     taken = bench.sent(*[4.5] * 59)

@@ -71,6 +71,28 @@ def test_a_stall_is_felt_by_every_call_that_had_to_wait(kept):
     assert all(one.ns < stalled.ns for one in others)
 
 
+def test_one_stall_among_a_thousand_open_loop_calls_is_in_the_p95(kept):
+    """One server, calls every 0.2 ms, and call 500 holds it until call 700 is due: 10 s at calls every 50 ms."""
+    server, gate, every_ns = threading.Lock(), threading.Event(), 200_000
+    begun = []
+
+    def clock():
+        now = time.monotonic_ns()
+        begun.append(now)
+        if now >= begun[0] + 5_000_000 + 700 * every_ns:
+            gate.set()
+        return now
+
+    def call(number):
+        with server:
+            assert number != 500 or gate.wait(60)
+
+    measure(kept, clock).open_loop(call, 1000, every_ms=every_ns / 1e6)
+    times = sorted(one.ns for one in kept.samples)
+    assert len(times) == 1000
+    assert times[949] >= 50 * every_ns  # call 650, the 150th of those that waited, waited as long
+
+
 def test_with_one_worker_the_wait_for_it_is_response_time(kept):
     moments = iter(range(0, 10**12, 10_000_000))  # each look at the clock is 10 ms after the one before
     measure(kept, lambda: next(moments)).open_loop(lambda number: number, 3, every_ms=0.001, workers=1)

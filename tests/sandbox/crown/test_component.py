@@ -1,5 +1,7 @@
 """The crown component: its operations, its fault plans, and the challenge that a stand-in does not meet."""
 
+import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +106,55 @@ def test_a_drill_runs_in_the_surroundings_that_it_is_given(crown):
     assert (one["surroundings"]["zone"][0], other["surroundings"]["zone"][0]) == ("NST", "UTC")
     assert one["surroundings"]["hash"] != other["surroundings"]["hash"]
     assert one["replays"] == other["replays"]
+
+
+IN_A_WORKER = """
+import json, os, time
+from pathlib import Path
+
+import pytest
+
+from spiral_sandbox.crown.replay import replay_log
+from spiral_sandbox.crown.scenarios import load_scenarios, recorded
+
+@pytest.mark.parametrize("turn", range(4))
+def test_heads(turn):
+    heads = {name: replay_log(recorded(name)).head for name in load_scenarios()}
+    told = {"heads": heads, "hash": hash("crown"), "zone": time.tzname[0]}
+    Path(os.environ["PYTEST_XDIST_WORKER"]).write_text(json.dumps(told))
+"""
+
+
+def in_two_workers(folder, seed, zone):
+    """What each of two of pytest's workers finds as the head of each recording."""
+    (folder / "test_heads.py").write_text(IN_A_WORKER)
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", "-p", "no:spiral"]
+    environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+    return [json.loads((folder / name).read_text()) for name in ("gw0", "gw1")]
+
+
+def test_one_digest_under_ten_hash_seeds_three_zones_two_locales_and_two_workers(crown, tmp_path):
+    logs = {name: recorded(name).decode() for name in NAMES}
+    zones, locales = ("UTC0", "IST-5:30", "NST3:30NDT,M3.2.0,M11.1.0"), ("C", "C.UTF-8")
+    asked = [
+        {"hash_seed": str(seed), "zone": zones[seed % 3], "locale": locales[seed % 2], "workers": 1 + seed % 2}
+        for seed in range(10)
+    ]
+    drilled = [crown.ask("drill", logs=logs, **one) for one in asked]
+    elsewhere = in_two_workers(tmp_path, "4711", "IST-5:30")
+    heads = [{name: one["head"] for name, one in said["replays"].items()} for said in drilled]
+    heads += [one["heads"] for one in elsewhere]
+    assert heads[0].keys() == set(NAMES)
+    assert all(one == heads[0] for one in heads)
+    assert not any(one["divergence"] for said in drilled for one in said["replays"].values())
+    # The surroundings were real: as many different hashes and zones as were asked for.
+    around = [said["surroundings"] for said in drilled]
+    assert len({one["hash"] for one in around}) == 10
+    assert {one["zone"][0] for one in around} == {"UTC", "IST", "NST"}
+    assert {one["zone"] for one in elsewhere} == {"IST"}
+    assert elsewhere[0]["hash"] not in {one["hash"] for one in around}
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,10 @@ MODES = {"auto": "2026", "legacy": "2025"}
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory):
     running = start((), 2, tmp_path_factory.mktemp("sandbox"))
-    yield running.component("operator")
+    component = running.component("operator")
+    # The first client waits while the SDK is imported; one that asks which era it is gives up after 10 s.
+    using(component, lambda client: client.list_tools(), "legacy")
+    yield component
     running.stop()
 
 
