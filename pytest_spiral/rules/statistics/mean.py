@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics.arguments import (
@@ -148,7 +149,7 @@ class _MeanBar:
 
     def width(self, samples: int, variance: Fraction) -> Fraction:
         """How far the bound is from the mean, within 10^-40."""
-        ln = Fraction(_ARITHMETIC.ln(_decimal(2 / alpha_of(self.confidence or DISPLAY_CONFIDENCE))))
+        ln = _log_of(self.confidence or DISPLAY_CONFIDENCE)
         root = Fraction(_ARITHMETIC.sqrt(_decimal(2 * variance * ln / samples)))
         return root + 7 * self.span.length * ln / (3 * (samples - 1))
 
@@ -207,12 +208,18 @@ class _MeanBar:
         return settled((lowest, highest), self.limit, self.direction, proven=proven, refuted=refuted)
 
 
+@lru_cache(maxsize=64)  # a plan has few confidences, and a logarithm of 60 digits takes longer than the rest
+def _log_of(confidence: Fraction) -> Fraction:
+    """ln(2 / alpha)."""
+    return Fraction(_ARITHMETIC.ln(_decimal(2 / alpha_of(confidence))))
+
+
 def _decimal(number: Fraction) -> Decimal:
     return _ARITHMETIC.divide(Decimal(number.numerator), Decimal(number.denominator))
 
 
 def _refused(values: Sequence[Number], span: Span) -> Judged | None:
-    if any(math.isnan(value) for value in values):
+    if any(isinstance(value, float) and math.isnan(value) for value in values):
         return Judged(Verdict.INVALID, Reason.NOT_A_NUMBER, samples=len(values))
     ends = (min(values), max(values)) if values else ()
     if any(math.isinf(end) or not span.low <= exact(end) <= span.high for end in ends):

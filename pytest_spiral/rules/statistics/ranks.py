@@ -3,12 +3,14 @@
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 
 from pytest_spiral.rules.statistics.arguments import DISPLAY_CONFIDENCE, alpha_of, check_inside
 from pytest_spiral.rules.statistics.judged import Direction, Ranks
 from pytest_spiral.rules.statistics.tails import Binomial, compare_lower_tail, compare_upper_tail
 
 
+@lru_cache(maxsize=256)  # one plan is judged again and again, and its ranks stay the same
 def quantile_ranks(samples: int, quantile: Fraction, confidence: Fraction) -> Ranks:
     """The ranks that estimate and bound a quantile, free of any assumption on the distribution.
 
