@@ -49,6 +49,7 @@ def timed(folder: Path, options: list[str]) -> float:
     for left in folder.glob("report.jsonl"):
         left.unlink()
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles every module again
     plugins = ["-p", "xdist", "-p", "pytest_spiral.plugin"] if "no:spiral" not in options else ["-p", "xdist"]
     if any("report-log" in one for one in options):
         plugins += ["-p", "pytest_reportlog.plugin"]

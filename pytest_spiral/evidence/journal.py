@@ -79,18 +79,20 @@ class Journal:
             lines, _, last, pending = self._file.position
             if pending or not self._file.open:
                 lines, _, last, _ = self._file.settle()
-            self._tell_of(lines, last)
+            if self._tell is not None:
+                self._tell_of(self._tell, lines, last)
             prev = digest(last) if lines else self._first_prev
             line = encode_line(lines, prev, self._wall(), self._mono() - self._origin, record)
             if self._refuse is not None:
                 self._refuse(line)
             self._file.append(line)
-            self._tell_of(lines + 1, line)
+            if self._tell is not None:
+                self._tell_of(self._tell, lines + 1, line)
 
-    def _tell_of(self, lines: int, last: bytes) -> None:
+    def _tell_of(self, tell: Tell, lines: int, last: bytes) -> None:
         """Tell of the last record unless that was done: an interrupt can fall between a record and its telling."""
-        if self._tell is not None and self._told < lines:
-            self._tell(lines - 1, digest(last))
+        if self._told < lines:
+            tell(lines - 1, digest(last))
             self._told = lines
 
     def close(self, end: End) -> None:

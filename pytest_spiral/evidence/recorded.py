@@ -42,7 +42,9 @@ class RecordedTests(Sequence[Test]):
         return len(self._names)
 
     def __iter__(self) -> Iterator[Test]:
-        return map(self._made, range(len(self._names)))
+        ended = map(self._rest.__getitem__, self._kinds)
+        for rest, name, following, duration in zip(ended, self._names, self._next, self._durations, strict=True):
+            yield _REPLACE(rest, id=name, next=following, duration_ns=duration)
 
     @overload
     def __getitem__(self, at: int) -> Test: ...

@@ -67,13 +67,15 @@ def create_bundle(root: Path, run_id: str) -> Path:
     return folder
 
 
-def write_once(path: Path, data: bytes, *, aside: Path | None = None) -> None:
+def write_once(path: Path, data: bytes, *, aside: Path | None = None, durable: bool = True) -> None:
     """Write a file that must not exist yet, durably and all at once; raises EvidenceError.
 
     Of several processes that write the same file at the same time, one succeeds. Until it is whole it lies beside
     its place, or in the folder `aside` of the same file system, where a kill may leave it.
+    Without `durable` a power loss may take it: enough for what is derived, which the manifest makes durable, as all
+    files, before it says that there is a bundle.
     """
-    with _placing(path, _put_new, aside) as target:
+    with _placing(path, _put_new, aside, durable=durable) as target:
         target.write(data)
 
 
@@ -155,15 +157,18 @@ def sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _placing(path: Path, place: Callable[[Path, Path], object], aside: Path | None = None) -> Iterator[BinaryIO]:
-    """Open a new file beside `path`, or in `aside`; when it is whole and durable, `place` puts it there."""
+def _placing(
+    path: Path, place: Callable[[Path, Path], object], aside: Path | None = None, *, durable: bool = True
+) -> Iterator[BinaryIO]:
+    """Open a new file beside `path`, or in `aside`; when it is whole, and durable, `place` puts it there."""
     part = (aside or path.parent) / f"{path.name}.part-{os.getpid()}-{threading.get_ident()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         with os.fdopen(os.open(part, flags, _MODE), "wb") as target:
             yield target
             target.flush()
-            os.fsync(target.fileno())
+            if durable:
+                os.fsync(target.fileno())
         place(part, path)
     except BaseException as problem:
         with suppress(OSError):  # the first error is the one to tell
@@ -171,7 +176,8 @@ def _placing(path: Path, place: Callable[[Path, Path], object], aside: Path | No
         if isinstance(problem, OSError):
             raise trouble("written", path, problem) from problem
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
 def _put_new(part: Path, path: Path) -> None:

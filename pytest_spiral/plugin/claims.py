@@ -25,7 +25,7 @@ class Claim:
     @property
     def ids(self) -> tuple[str, ...]:
         """The claimed criteria's ids."""
-        return tuple(criterion.id for criterion in self.criteria)
+        return tuple([criterion.id for criterion in self.criteria])
 
 
 NO_CLAIM = Claim()
@@ -71,12 +71,12 @@ def claim_all(items: Iterable[pytest.Item], book: Book) -> list[str]:
     problems: list[str] = []
     stage_of = book.stage_of
     folders: dict[Path, Path | None] = {}
+    silent: dict[pytest.Collector | None, bool] = {}
     for item in items:
         if item.path not in folders:
             folders[item.path] = next((one for one in item.path.parents if one in book.stage_folders), None)
         folder = folders[item.path]
-        markers = {marker.name for marker in item.iter_markers()} & _TELLING
-        if not markers and not book.bound and folder is None:
+        if not book.bound and folder is None and not _tells(item, silent):
             item.stash[CLAIM] = NO_CLAIM
             continue
         try:
@@ -86,6 +86,14 @@ def claim_all(items: Iterable[pytest.Item], book: Book) -> list[str]:
             continue
         _mark(item, claim, folder, stage_of)
     return problems
+
+
+def _tells(item: pytest.Item, silent: dict[pytest.Collector | None, bool]) -> bool:
+    """Whether the item carries a marker of ours. `silent` keeps which nodes above items, and all above them, do not."""
+    above = item.parent
+    if above not in silent:
+        silent[above] = above is not None and _TELLING.isdisjoint(marker.name for marker in above.iter_markers())
+    return not (silent[above] and _TELLING.isdisjoint(marker.name for marker in item.own_markers))
 
 
 def _claim(item: pytest.Item, book: Book, folder: Path | None) -> Claim:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_spiral.errors import UseError
-from pytest_spiral.model.evidence import BundleStart, Scope
+from pytest_spiral.model.evidence import BundleStart, Scope, TargetCard
 from pytest_spiral.model.profile import Profile
 from pytest_spiral.plugin.claims import Book, make_book
 from pytest_spiral.plugin.guard import Guard
@@ -115,18 +115,24 @@ def _refuse_unknown_gates(options: Options, book: Book) -> None:
 
 def _know_target(process: Process, *, named: bool) -> None:
     """Without evidence the target is only described where it was named now, or a requirement asks what it states."""
-    from pytest_spiral.run.target import describe_target
-
     wanted = {one.requires for one in process.book.criteria.values() if one.requires}
     if named or (process.options.target and any("clock." in text for text in wanted)):
-        card = describe_target(process.options.target, process.options.faults, process.options.seed, process.root)
-        process.known.update(stated_facts(card))
+        process.known.update(stated_facts(_target_card(process)))
+
+
+def _target_card(process: Process) -> TargetCard:
+    """What the target states of itself; an empty card where none is named, which needs none of what calls targets."""
+    options = process.options
+    if not options.target:
+        return TargetCard()
+    from pytest_spiral.run.target import describe_target
+
+    return describe_target(options.target, options.faults, options.seed, process.root)
 
 
 def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], files: tuple[GateFile, ...]) -> None:
     from pytest_spiral.profiles.probe import detect
     from pytest_spiral.run.gate_run import Request, open_run, slug_of
-    from pytest_spiral.run.target import describe_target
 
     channel = _meet_launcher(process)
     options, plan = process.options, process.plan
@@ -134,7 +140,7 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     if options.release:
         _refuse_release(config, options, narrowed, channel.terms.sealed if channel is not None else options.reports)
     key = _key(config, options)
-    card = describe_target(options.target, options.faults, options.seed, config.rootpath)
+    card = _target_card(process)
     process.known.update(stated_facts(card))
     profile = _with_needs(detect(), process)
     process.known.update({fact.name: fact for fact in profile.facts if fact.name not in process.known})

@@ -27,11 +27,14 @@ _INTEGER_LENGTH: Final = len(str(-MOST_INTEGER))
 _NESTING: Final = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _LIMITS: Final = Limits()
+_NOTHING: Final = hashlib.sha256()  # copied for each digest, which spares looking the algorithm up
 
 
 def digest(data: bytes) -> str:
     """The SHA-256 of bytes as `sha256:` and 64 lowercase hexadecimal digits."""
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    state = _NOTHING.copy()
+    state.update(data)
+    return "sha256:" + state.hexdigest()
 
 
 def canonical_bytes(value: object) -> bytes:

@@ -30,7 +30,7 @@ TITLES = {
 
 
 def write_allure(folder: Path, evidence: Evidence, judgement: Judgement) -> None:
-    """Write a result for each criterion, label the tests' own results, and say how to make the page."""
+    """Write a result for each criterion, label the tests' own results, and say how to make the page; none is durable yet."""
     results = folder / FOLDER
     make_folder(results)
     page = Page(judgement, evidence.plan, evidence.bundle.gates, evidence.bundle, titles=TITLES)
@@ -41,11 +41,13 @@ def write_allure(folder: Path, evidence: Evidence, judgement: Judgement) -> None
         over = transports(evidence, verdict.id)
         result = criterion_result(verdict, page, start_ms=start, stop_ms=stop, transport=over)
         for name, data in result.attachments:
-            write_once(results / name, data)
-        write_once(results / result.name, result.content)
-    write_once(results / "environment.properties", environment_properties(evidence.bundle, judgement).encode())
-    write_once(results / "categories.json", json.dumps(categories(), indent=1).encode() + b"\n")
-    write_once(folder / "allurerc.mjs", allurerc(judgement).encode())
+            write_once(results / name, data, durable=False)
+        write_once(results / result.name, result.content, durable=False)
+    write_once(
+        results / "environment.properties", environment_properties(evidence.bundle, judgement).encode(), durable=False
+    )
+    write_once(results / "categories.json", json.dumps(categories(), indent=1).encode() + b"\n", durable=False)
+    write_once(folder / "allurerc.mjs", allurerc(judgement).encode(), durable=False)
 
 
 def transports(evidence: Evidence, criterion: str) -> str:

@@ -229,16 +229,16 @@ def _keep_ledger(folder: Path, logbook: Logbook) -> tuple[Entry, ...]:
 
 
 def write_derived(folder: Path, evidence: Evidence, judgement: Judgement) -> None:
-    """Write selftest.json, summary.json, the pages for people, and the Allure results."""
-    write_once(folder / SELFTEST, certificate_bytes(certificate_of(evidence.plan)))
-    write_once(folder / "summary.json", summary_bytes(judgement))
+    """Write selftest.json, summary.json, the pages for people, and the Allure results; the manifest makes them durable."""
+    write_once(folder / SELFTEST, certificate_bytes(certificate_of(evidence.plan)), durable=False)
+    write_once(folder / "summary.json", summary_bytes(judgement), durable=False)
     start = evidence.bundle
     pages = {
         "summary.md": render_summary_markdown(judgement, evidence.plan, start.gates, start, folder.name),
         "change_notes.md": render_change_notes(judgement, evidence.plan, start),
     }
     for name, text in pages.items():
-        write_once(folder / name, text.encode())
+        write_once(folder / name, text.encode(), durable=False)
     write_allure(folder, evidence, judgement)
 
 

@@ -4,7 +4,6 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Iterable
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ _NAMED = 3
 
 def packages() -> dict[str, str]:
     """Installed distributions, name → version, sorted by name; of two with one name the one that is imported."""
+    from importlib.metadata import distributions  # brings a mail parser with it, and nobody else needs it
+
     found: dict[str, str] = {}
     for one in distributions():
         # Its own parser reads all of the metadata as a mail, which takes ten times as long.

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain, islice
 from typing import NamedTuple, TypeVar
 
 from pytest_spiral.model.attestation import Level
@@ -137,12 +136,16 @@ def _unlisted(evidence: Evidence) -> tuple[str, ...]:
 
     Nearly always the next record is that of the test that was to run next, so that little is kept of many tests.
     """
-    following = chain((one.id for one in islice(evidence.tests, 1, None)), ("",))
-    awaited = {
-        one.next for one, after in zip(evidence.tests, following, strict=False) if one.next and one.next != after
-    }
-    awaited.difference_update(one.id for one in evidence.tests)
-    awaited.difference_update(item.id for item in evidence.inventory.items)
+    awaited: set[str] = set()
+    following = ""
+    for one in evidence.tests:
+        if following != one.id:
+            awaited.add(following)
+        following = one.next
+    awaited = (awaited | {following}) - {""}
+    if awaited:
+        awaited.difference_update(one.id for one in evidence.tests)
+        awaited.difference_update(item.id for item in evidence.inventory.items)
     return tuple(sorted(awaited))
 
 

@@ -76,6 +76,8 @@ def manifest_of(one: Attempt) -> str | None:
 
 def wanted(evidence: Evidence) -> tuple[Wanted, ...]:
     """What a bundle must carry of earlier attempts, in the ledger's order, so that its plans can be judged."""
+    if evidence.ledger is None:
+        return ()
     context = make_context(evidence)
     found: dict[str, tuple[Attempt, list[str]]] = {}
     for criterion in evidence.plan.criteria():

@@ -47,6 +47,7 @@ from pytest_spiral.rules.statistics import (
     judge_rate,
     judge_sequence,
 )
+from pytest_spiral.rules.statistics.arguments import is_failed
 from pytest_spiral.rules.statistics.zones import refuse_population
 from pytest_spiral.rules.units import Quantity, convert, parse_quantity
 
@@ -169,7 +170,7 @@ def _picture(limit: Limit, population: Population) -> tuple[float, ...]:
     if limit.statistic not in ("quantile", "min", "max", "mean") or limit.unit is None:
         return ()
     found = numbers((one for one in population.first.samples if not one.warm), population.first, _unit(limit))
-    values = sorted(float(one) for one in found if math.isfinite(one))
+    values = sorted(float(one) for one in found if not is_failed(one))
     if len(values) <= _PICTURE_POINTS:
         return tuple(values)
     step = (len(values) - 1) / (_PICTURE_POINTS - 1)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 
 from pytest_spiral.model.gate import Criterion, Limit
@@ -84,6 +84,8 @@ def counted(measurement: Measurement, criterion: Criterion, limit: Limit) -> tup
         raise PopulationError(
             "warm-up-differs", f"{warm} warm-up samples of {measurement.name}, where {declared} are declared"
         )
+    if not warm:
+        return measurement.samples
     begun: set[int | None] = set()
     for one in measurement.samples:
         if one.warm and one.block in begun:
@@ -121,10 +123,7 @@ _Scale = Callable[[float | int], Fraction]
 
 
 def _scale(unit: str, into: str, measurement: Measurement) -> _Scale:
-    try:
-        factor = convert(Fraction(1), unit, into) if unit else None
-    except UnitError:
-        factor = None
+    factor = _factor(unit, into)
 
     @cache  # equal samples are common, and exact numbers are slow
     def scaled(number: float) -> Fraction:
@@ -135,6 +134,15 @@ def _scale(unit: str, into: str, measurement: Measurement) -> _Scale:
         return exact(number) * factor
 
     return scaled
+
+
+@lru_cache(maxsize=256)
+def _factor(unit: str, into: str) -> Fraction | None:
+    """How many of `into` one `unit` is; None where that means nothing."""
+    try:
+        return convert(Fraction(1), unit, into) if unit else None
+    except UnitError:
+        return None
 
 
 def _number(sample: Sample, measurement: Measurement, from_ns: _Scale, from_own: _Scale) -> Fraction | float:

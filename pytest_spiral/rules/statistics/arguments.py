@@ -16,11 +16,31 @@ def exact(number: Number | Decimal) -> Fraction:
     A float stands for its shortest decimal form, which is what evidence files hold: 0.1 is one tenth. So a second
     reader of the same file, who parses decimals exactly, compares the same numbers. ValueError unless finite.
     """
+    if isinstance(number, Fraction):
+        return number
     if isinstance(number, float):
         if not math.isfinite(number):
             raise ValueError(f"{number} is not a finite number")
         return Fraction(repr(number))
     return Fraction(number)
+
+
+def is_number(value: Number) -> bool:
+    """Whether a value is a number, or the infinity that stands for a failed call.
+
+    Only floats are looked at: an exact number always is one, and `math.isnan` would first divide it out.
+    """
+    return not isinstance(value, float) or value > -math.inf
+
+
+def is_failed(value: Number) -> bool:
+    """Whether a value is the infinity that stands for a failed call."""
+    return isinstance(value, float) and value == math.inf
+
+
+def place_of(value: Number) -> tuple[float, Number]:
+    """Sorts as the value does, and quickly: exact numbers are compared only where their floats are the same."""
+    return float(value), value
 
 
 def check_counts(**counts: int) -> None:

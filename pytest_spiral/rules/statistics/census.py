@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.statistics.arguments import check_counts, limit_of
+from pytest_spiral.rules.statistics.arguments import check_counts, is_number, limit_of
 from pytest_spiral.rules.statistics.judged import Direction, Judged, Number, Reason
 from pytest_spiral.rules.statistics.population import Population
 from pytest_spiral.rules.statistics.zones import refuse_population
@@ -63,15 +63,16 @@ def judge_extreme(  # noqa: PLR0913 - named parts of one limit and its plan
     refused = refuse_population(samples, planned)
     if refused is not None:
         return replace(refused, limit=limit, direction=direction)
-    if any(math.isnan(value) or value == -math.inf for value in values):
+    if not all(map(is_number, values)):
         return Judged(Verdict.INVALID, Reason.NOT_A_NUMBER, limit=limit, direction=direction, samples=samples)
     if resolution * 10 > abs(limit):
         return Judged(Verdict.INVALID, Reason.COARSE_TIMER, limit=limit, direction=direction, samples=samples)
-    verdict, reason = _extreme_verdict(Population.of(values, lost, direction), limit, resolution, planned)
+    population = Population.of(values, lost, direction)
+    verdict, reason = _extreme_verdict(population, limit, resolution, planned)
     return Judged(
         verdict,
         reason,
-        value=_worst_value(values, direction),
+        value=_worst_value(population),
         limit=limit,
         direction=direction,
         samples=samples,
@@ -95,9 +96,9 @@ def _extreme_verdict(
     return Verdict.PASS, None
 
 
-def _worst_value(values: Sequence[Number], direction: Direction) -> Number | None:
-    if not values:
+def _worst_value(population: Population) -> Number | None:
+    if population.failed:
+        return math.inf
+    if not population.finite:
         return None
-    if direction is Direction.AT_MOST or math.inf in values:
-        return max(values)
-    return min(values)
+    return population.finite[-1 if population.direction is Direction.AT_MOST else 0]

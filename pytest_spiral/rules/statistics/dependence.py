@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from math import ceil, floor
 
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.statistics.arguments import alpha_of, check_counts, check_inside
+from pytest_spiral.rules.statistics.arguments import alpha_of, check_counts, check_inside, place_of
 from pytest_spiral.rules.statistics.bounds import lower_share
 from pytest_spiral.rules.statistics.judged import Judged, Number, Qualifier, Reason
 from pytest_spiral.rules.statistics.zones import Bar, Counts, Shown, Zone, find_full_zone, refuse_population
@@ -47,10 +47,11 @@ def estimate_dependence(values: Sequence[Number], quantile: Fraction, blocks: Se
     samples, quantile = len(values), check_inside("quantile", quantile)
     if samples == 0 or sum(blocks) != samples:
         raise ValueError(f"blocks of {sum(blocks)} samples in all do not fit {samples} values")
-    cut = sorted(values)[ceil(quantile * samples) - 1]
-    marks = [value > cut for value in values]
+    places = [place_of(value) for value in values]
+    cut = sorted(places)[ceil(quantile * samples) - 1]
+    marks = [place > cut for place in places]
     if not any(marks):
-        marks = [value >= cut for value in values]
+        marks = [place >= cut for place in places]
     if all(marks):
         return Dependence(Fraction(1), estimated=False)
     acf, block = max(Fraction(1), _autocorrelation_effect(marks)), _block_effect(marks, blocks)

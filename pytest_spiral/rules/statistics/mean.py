@@ -2,10 +2,11 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.statistics.arguments import (
@@ -68,11 +69,12 @@ def judge_mean(  # noqa: PLR0913 - named parts of one limit and its plan
     check_counts(lost=lost)
     if not span.low <= limit <= span.high:
         raise ValueError(f"a mean of scores from {span.low} to {span.high} cannot be limited by {limit}")
-    refused = refuse_population(len(values) + lost, planned) or _refused(values, span)
+    counted = Counter(values)  # equal scores are common, and exact numbers are slow
+    refused = refuse_population(len(values) + lost, planned) or _refused(counted, len(values), span)
     if refused is not None:
         return replace(refused, limit=limit, direction=direction)
     bar = _MeanBar(direction, limit, confidence, span)
-    known = _Scores.of(values)
+    known = _Scores.of(counted)
     worst, best = known.with_more(lost, bar.bad_end), known.with_more(lost, bar.good_end)
     zone = bar.zone(worst, best, planned)
     lower, upper = bar.bounds(worst, best)
@@ -101,14 +103,14 @@ class _Scores:
     squares: Fraction
 
     @classmethod
-    def of(cls, values: Sequence[Number]) -> "_Scores":
-        """Those of the values. Over one denominator they are sums of whole numbers: faster than of fractions."""
-        counted = [(exact(value), count) for value, count in Counter(values).items()]
-        whole = math.lcm(*(value.denominator for value, _ in counted))
-        parts = [(value.numerator * (whole // value.denominator), count) for value, count in counted]
+    def of(cls, counted: Counter[Number]) -> "_Scores":
+        """Those of the values, each with how often it came. Over one denominator they are sums of whole numbers."""
+        exactly = [(exact(value), count) for value, count in counted.items()]
+        whole = math.lcm(*(value.denominator for value, _ in exactly))
+        parts = [(value.numerator * (whole // value.denominator), count) for value, count in exactly]
         total = sum(part * count for part, count in parts)
         squares = sum(part * part * count for part, count in parts)
-        return cls(len(values), Fraction(total, whole), Fraction(squares, whole * whole))
+        return cls(counted.total(), Fraction(total, whole), Fraction(squares, whole * whole))
 
     def with_more(self, samples: int, score: Fraction) -> "_Scores":
         """These and further samples of one score."""
@@ -148,7 +150,7 @@ class _MeanBar:
 
     def width(self, samples: int, variance: Fraction) -> Fraction:
         """How far the bound is from the mean, within 10^-40."""
-        ln = Fraction(_ARITHMETIC.ln(_decimal(2 / alpha_of(self.confidence or DISPLAY_CONFIDENCE))))
+        ln = _log_of(self.confidence or DISPLAY_CONFIDENCE)
         root = Fraction(_ARITHMETIC.sqrt(_decimal(2 * variance * ln / samples)))
         return root + 7 * self.span.length * ln / (3 * (samples - 1))
 
@@ -207,14 +209,20 @@ class _MeanBar:
         return settled((lowest, highest), self.limit, self.direction, proven=proven, refuted=refuted)
 
 
+@lru_cache(maxsize=64)  # a plan has few confidences, and a logarithm of 60 digits takes longer than the rest
+def _log_of(confidence: Fraction) -> Fraction:
+    """ln(2 / alpha)."""
+    return Fraction(_ARITHMETIC.ln(_decimal(2 / alpha_of(confidence))))
+
+
 def _decimal(number: Fraction) -> Decimal:
     return _ARITHMETIC.divide(Decimal(number.numerator), Decimal(number.denominator))
 
 
-def _refused(values: Sequence[Number], span: Span) -> Judged | None:
-    if any(math.isnan(value) for value in values):
-        return Judged(Verdict.INVALID, Reason.NOT_A_NUMBER, samples=len(values))
-    ends = (min(values), max(values)) if values else ()
+def _refused(scores: Collection[Number], samples: int, span: Span) -> Judged | None:
+    if any(math.isnan(value) for value in scores):
+        return Judged(Verdict.INVALID, Reason.NOT_A_NUMBER, samples=samples)
+    ends = (min(scores), max(scores)) if scores else ()
     if any(math.isinf(end) or not span.low <= exact(end) <= span.high for end in ends):
-        return Judged(Verdict.INVALID, Reason.OUT_OF_RANGE, samples=len(values))
+        return Judged(Verdict.INVALID, Reason.OUT_OF_RANGE, samples=samples)
     return None

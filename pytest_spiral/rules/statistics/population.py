@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from pytest_spiral.rules.statistics.arguments import exact, float_below
+from pytest_spiral.rules.statistics.arguments import exact, float_below, is_failed, place_of
 from pytest_spiral.rules.statistics.judged import Direction, Number, Ranks
 from pytest_spiral.rules.statistics.zones import Counts
 
@@ -27,7 +27,7 @@ class Population:
     @classmethod
     def of(cls, values: Sequence[Number], lost: int, direction: Direction) -> "Population":
         """The population of values in any order, `math.inf` for a failed call."""
-        finite = tuple(sorted(value for value in values if value != math.inf))
+        finite = tuple(sorted((value for value in values if not is_failed(value)), key=place_of))
         return cls(finite, len(values) - len(finite), lost, direction)
 
     @property

@@ -1,12 +1,11 @@
 """Quantiles: how many samples are within the limit, against how many must be."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.statistics.arguments import check_counts, check_inside, limit_of
+from pytest_spiral.rules.statistics.arguments import check_counts, check_inside, is_number, limit_of
 from pytest_spiral.rules.statistics.dependence import Dependence, estimate_dependence, find_dependent_zone
 from pytest_spiral.rules.statistics.judged import Direction, Judged, Number, Reason
 from pytest_spiral.rules.statistics.population import Population
@@ -144,7 +143,7 @@ def _refused(
     refused = refuse_population(samples, planned)
     if refused is not None:
         return refused
-    if any(math.isnan(value) or value == -math.inf for value in values):
+    if not all(map(is_number, values)):
         reason = Reason.NOT_A_NUMBER
     elif timing.response_time and not timing.open_loop:
         reason = Reason.CLOSED_LOOP

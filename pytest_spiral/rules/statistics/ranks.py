@@ -10,7 +10,7 @@ from pytest_spiral.rules.statistics.judged import Direction, Ranks
 from pytest_spiral.rules.statistics.tails import Binomial, compare_lower_tail, compare_upper_tail
 
 
-@lru_cache(maxsize=256)  # a comparison asks the same of both sides and of its controls
+@lru_cache(maxsize=256)  # one plan is judged again and again, and its ranks stay the same
 def quantile_ranks(samples: int, quantile: Fraction, confidence: Fraction) -> Ranks:
     """The ranks that estimate and bound a quantile, free of any assumption on the distribution.
 
