@@ -104,6 +104,8 @@ class Fabric:
 
     def _load_missing(self) -> None:
         loaded = self._store.loaded()
+        if loaded >= self._corpus_items:
+            return  # the texts need not be drawn again to find that none is missing
         numbered = enumerate(itertools.islice(texts(self._seed), self._corpus_items), start=1)
         missing = itertools.islice(numbered, loaded, None)
         while batch := [NewItem(text, id=f"corpus-{number:08d}") for number, text in itertools.islice(missing, _BATCH)]:
