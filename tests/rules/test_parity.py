@@ -1,6 +1,7 @@
 """Two separate exchanges are compared; one exchange is never taken for two."""
 
 import base64
+import itertools
 import struct
 from fractions import Fraction
 
@@ -19,6 +20,7 @@ from pytest_spiral.rules.parity import (
     normalised_handshake,
     terms_of,
 )
+from pytest_spiral.rules.parity.differences import same, text_of
 from pytest_spiral.rules.parity.normalise import _message, checksum, instant, view_of
 from pytest_spiral.rules.parity.pointer import found, leaves, replaced
 
@@ -489,3 +491,13 @@ def test_a_latency_is_judged_again_from_its_own_pairs():
     assert judge_again(msgspec.structs.replace(said, verdict="fail")) == said
     with pytest.raises(ValueError, match="no decimal"):
         judge_again(msgspec.structs.replace(said, margin_ns="wide"))
+
+
+# Values that Python calls equal where JSON does not, and their neighbours.
+NUMBERS = [0, 1, 0.0, -0.0, 1.0, -1.0, 5e-324, True, False]
+ALIKE = [*NUMBERS, None, "", "0", "1", "true", [], {}, [0], [0.0], [-0.0], [False]]
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.product(ALIKE, repeat=2)])
+def test_two_values_are_the_same_where_their_texts_are(one, other):
+    assert same(one, other) is (text_of(one) == text_of(other))

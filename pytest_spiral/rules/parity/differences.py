@@ -1,6 +1,7 @@
 """Where two documents disagree, by JSON Pointer. Nothing is forgiven here: what may differ was normalised before."""
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -21,10 +22,10 @@ def text_of(value: Any) -> str:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values have the same text, told without writing it where that is plain."""
-    plain = type(one) is type(other) and bool(one)  # zeros have signs; True is no 1
-    if plain and not isinstance(one, dict | list):
-        return bool(one == other)
-    return text_of(one) == text_of(other)
+    if type(one) is not type(other) or isinstance(one, dict | list):  # True is no 1, and 5.0 no 5
+        return text_of(one) == text_of(other)
+    signed = isinstance(one, float) and one == 0  # zeros have signs
+    return bool(one == other) and (not signed or math.copysign(1, one) == math.copysign(1, other))
 
 
 def shown(value: Any) -> str:

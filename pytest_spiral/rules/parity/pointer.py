@@ -16,7 +16,9 @@ ABSENT: Final = _Absent()
 
 def below(pointer: str, key: str | int) -> str:
     """The pointer to a member or an item."""
-    return f"{pointer}/{str(key).replace('~', '~0').replace('/', '~1')}"
+    if isinstance(key, int):
+        return f"{pointer}/{key}"
+    return f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}"
 
 
 def tokens(pointer: str) -> list[str]:
