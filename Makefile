@@ -6,14 +6,17 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # schemathesis registers with pytest and doubles what each of its processes costs, so it has an environment of its own.
 OPENAPI := $(VENV)/openapi
-# Tests that hear, time or kill real processes have the machine to themselves; all others share its cores.
-ALONE := tests/suites tests/sandbox tests/faults
+# Tests that hear, time or kill real processes have the machine to themselves; all others share its cores. Whole gates
+# run as users run them, without the coverage that would slow down every process of theirs.
+ALONE := tests/sandbox tests/faults
+GATES := tests/suites
 # No test takes a quarter of an hour. One that hangs is killed and shown, and does not eat the machine's time.
-CHECKED := $(BIN)/coverage run -m pytest --timeout=900 --timeout-method=thread
+PYTEST := pytest --timeout=900 --timeout-method=thread
+CHECKED := $(BIN)/coverage run -m $(PYTEST)
 # What failed is run once more with the machine to itself: a defect fails again. A test that does not has a defect of
 # its own, so its first failure stays in the output, and these words with it. Nothing to repeat is a failure too.
 AGAIN := { echo "These failed (above); once more, alone, to tell a busy machine from a defect."; \
-  $(CHECKED) tests --last-failed --last-failed-no-failures=none; }
+  $(BIN)/$(PYTEST) tests --last-failed --last-failed-no-failures=none; }
 
 .DEFAULT_GOAL := gate
 .PHONY: gate test openapi faults fuzz lint check-python clean
@@ -28,8 +31,9 @@ test: $(READY) $(OPENAPI)/.ready ## linters, types, layers, then every test with
 	$(BIN)/lint-imports
 	$(BIN)/coverage erase
 	rm -rf .pytest_cache
-	$(CHECKED) tests $(ALONE:%=--ignore=%) -n auto --maxprocesses=4 --dist=loadfile || $(AGAIN)
+	$(CHECKED) tests $(patsubst %,--ignore=%,$(ALONE) $(GATES)) -n auto --maxprocesses=4 --dist=loadfile || $(AGAIN)
 	$(CHECKED) $(ALONE) || $(AGAIN)
+	$(BIN)/$(PYTEST) $(GATES) || $(AGAIN)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=90
 
