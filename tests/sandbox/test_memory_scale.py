@@ -9,9 +9,9 @@ from pytest_spiral.profiles.probe import probe
 from spiral_sandbox.memory import scale
 from spiral_sandbox.memory.corpus import corpus
 from spiral_sandbox.memory.disturbance import Disturbance, ExactScan, disturbance_of
-from spiral_sandbox.memory.embedding import DIMS
 from spiral_sandbox.memory.errors import InvalidRequestError
 from spiral_sandbox.memory.fabric import Fabric
+from spiral_sandbox.memory.hashing import DIMS
 from spiral_sandbox.memory.port import NewItem
 from spiral_sandbox.memory.scale import Batch, lists_for, sample_of
 
