@@ -11,7 +11,9 @@ import apsw
 import numpy as np
 import pytest
 
+from pytest_spiral.model.exchange import Request
 from pytest_spiral.profiles.probe import probe
+from pytest_spiral.transports import open_transport
 from spiral_sandbox.errors import ComponentRefusalError, SandboxError
 from spiral_sandbox.memory import embedding, semantic
 from spiral_sandbox.memory.corpus import corpus
@@ -354,10 +356,22 @@ def test_many_threads_may_ask_the_model(offline_model):
 
 @pytest.mark.timeout(120)
 def test_a_memory_in_its_own_process_takes_the_model_and_keeps_it(offline_model, tmp_path):
+    question, (answer, lure) = next(iter(REWORDED.items()))
     for chosen in ({"embedding": "minilm"}, {}):  # the second finds the store as the first has left it
         sandbox = start((), SEED, tmp_path)
         try:
-            status = sandbox.component("memory").ask("configure", items=20, **chosen)
-            assert (status["embedding"], status["dims"]) == ("minilm", 384)
+            memory = sandbox.component("memory")
+            memory.ask("configure", items=20, **chosen)
+            with open_transport("rest", memory.endpoints["rest"]) as rest:
+
+                def call(operation, rest=rest, **payload):
+                    return rest.exchange(Request(operation=operation, payload=payload, deadline_s=30.0)).payload
+
+                if chosen:
+                    call("vector_init")
+                    call("vector_add_items", items=[{"text": answer}, {"text": lure}])
+                status = call("vector_status")
+                assert (status["embedding"], status["dims"], status["items"]) == ("minilm", 384, 22)
+                assert call("vector_search", text=question, top_n=1)["results"][0]["text"] == answer
         finally:
             sandbox.stop()
