@@ -57,7 +57,8 @@ class Desk:
 
     async def configure(self, configure: Configure) -> Status:
         """The status after the operator's choice; raises InvalidRequestError."""
-        await _run(self._others, lambda: self._memory.configure(configure.items, configure.shards, configure.index))
+        chosen = (configure.items, configure.shards, configure.index, configure.embedding)
+        await _run(self._others, lambda: self._memory.configure(*chosen))
         return await self.status()
 
     async def status(self) -> Status:

@@ -8,7 +8,7 @@ from pathlib import Path
 from spiral_sandbox.memory.audit import AuditRow
 from spiral_sandbox.memory.corpus import texts
 from spiral_sandbox.memory.disturbance import Disturbance
-from spiral_sandbox.memory.embedding import DIMS, embed
+from spiral_sandbox.memory.embedding import EmbeddingName
 from spiral_sandbox.memory.port import Hit, Index, NewItem, Status, StoredItem
 from spiral_sandbox.memory.scale import Batch, ScaleIndex, build_index, sample_of
 from spiral_sandbox.memory.store import Store, newest_of
@@ -36,10 +36,18 @@ class Fabric:
         self._indexed = 0
         self._indexing = threading.Lock()
 
-    def configure(self, items: int | None, shards: int | None, index: Index | None = None) -> None:
-        """See Memory; InvalidRequestError when the shards cannot be changed any more."""
-        if shards is not None and shards != self._store.shards:
-            self._store.lay_out(shards)
+    def configure(
+        self,
+        items: int | None,
+        shards: int | None,
+        index: Index | None = None,
+        embedding: EmbeddingName | None = None,
+    ) -> None:
+        """See Memory; InvalidRequestError when shards or embedding cannot be changed any more, or not be had."""
+        now = (self._store.shards, self._store.embedding.name)
+        wanted = (shards or now[0], embedding or now[1])
+        if wanted != now:
+            self._store.lay_out(*wanted)
         if items is not None:
             self._corpus_items = items
         if index is not None:
@@ -57,21 +65,22 @@ class Fabric:
     def search(self, text: str, top_n: int) -> list[Hit]:
         """See Memory."""
         self._disturbance.before_search()
-        vector, index = embed([text])[0], self._index
+        vector, index = self._store.embedding.embed([text])[0], self._index
         if index is None or not self._disturbance.uses_index():
             return self._store.nearest(vector.tobytes(), top_n)
         return self._store.ranked(index.candidates(vector, top_n), vector.tobytes(), top_n)
 
     def add(self, items: Sequence[NewItem]) -> int:
         """See Memory; InvalidRequestError when an id is taken."""
-        self._store.ingest(items, embed([item.text for item in items]))
+        self._ingest(items)
         self._follow()
         return sum(self._store.sizes())
 
     def status(self) -> Status:
         """See Memory."""
         sizes = self._store.sizes()
-        return Status(items=sum(sizes), shards=sizes, dims=DIMS, seed=self._seed)
+        made_by = self._store.embedding
+        return Status(items=sum(sizes), shards=sizes, embedding=made_by.name, dims=made_by.dims, seed=self._seed)
 
     def audit(self, after: int, limit: int) -> list[AuditRow]:
         """See Memory."""
@@ -84,6 +93,10 @@ class Fabric:
     def close(self) -> None:
         """See Memory."""
         self._store.close()
+
+    def _ingest(self, items: Sequence[NewItem], *, of_corpus: bool = False) -> None:
+        embedding = self._store.embedding
+        self._store.ingest(items, embedding.embed([item.text for item in items]), embedding, of_corpus=of_corpus)
 
     def _build_index(self) -> None:
         with self._indexing:
@@ -109,6 +122,6 @@ class Fabric:
         numbered = enumerate(itertools.islice(texts(self._seed), self._corpus_items), start=1)
         missing = itertools.islice(numbered, loaded, None)
         while batch := [NewItem(text, id=f"corpus-{number:08d}") for number, text in itertools.islice(missing, _BATCH)]:
-            self._store.ingest(batch, embed([item.text for item in batch]), of_corpus=True)
+            self._ingest(batch, of_corpus=True)
         if loaded < self._corpus_items:
             self._store.settle()

@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from spiral_sandbox.memory.audit import AuditRow
+from spiral_sandbox.memory.embedding import EmbeddingName
 
 Index = Literal["exact", "ivf-sq8"]
 """How the nearest are found: by looking at all of them, or at those that an approximate index names."""
@@ -42,10 +43,11 @@ class StoredItem:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How much is stored, and how: items in each shard, length of an embedding, the corpus's seed."""
+    """How much is stored, and how: items in each shard, what made the vectors and how long, the corpus's seed."""
 
     items: int
     shards: tuple[int, ...]
+    embedding: str
     dims: int
     seed: int
 
@@ -53,8 +55,14 @@ class Status:
 class Memory(Protocol):
     """The port behind REST, gRPC and the control channel; every method may block."""
 
-    def configure(self, items: int | None, shards: int | None, index: Index | None = None) -> None:
-        """Choose how many items `initialise` loads; the number of shards, while nothing is stored; how to search.
+    def configure(
+        self,
+        items: int | None,
+        shards: int | None,
+        index: Index | None = None,
+        embedding: EmbeddingName | None = None,
+    ) -> None:
+        """Choose how many items `initialise` loads; shards and embedding, while nothing is stored; how to search.
 
         With another index than `exact`, the next `initialise` builds it over all that is stored.
         """

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from spiral_sandbox.memory.embedding import EmbeddingName
 from spiral_sandbox.memory.errors import InvalidRequestError, TooLargeError
 from spiral_sandbox.memory.port import Index, NewItem
 from spiral_sandbox.plain_json import parse_json
@@ -57,11 +58,12 @@ class ItemPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Configure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The operator's choice of the corpus's size, the store's shards, and how it is searched."""
+    """The operator's choice of the corpus's size, the store's shards, how it is searched, and what makes its vectors."""
 
     items: Annotated[int, msgspec.Meta(ge=1, le=MOST_CORPUS_ITEMS)] | None = None
     shards: Annotated[int, msgspec.Meta(ge=1, le=MOST_SHARDS)] | None = None
     index: Index | None = None
+    embedding: EmbeddingName | None = None
 
 
 def parse_body(body: bytes, wanted: type[_Wanted]) -> _Wanted:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spiral_sandbox.memory.embedding import DIMS, Vectors
+from spiral_sandbox.memory.embedding import Vectors
 from spiral_sandbox.memory.errors import InvalidRequestError
 
 Keys = npt.NDArray[np.int64]
@@ -49,7 +49,7 @@ class ScaleIndex:
     def candidates(self, vector: Vectors, count: int) -> list[int]:
         """The keys of the vectors that are most likely the nearest, several times as many as asked for."""
         with self._lock:
-            _, keys = self._index.search(vector.reshape(1, DIMS), count * _CANDIDATES_EACH)
+            _, keys = self._index.search(vector.reshape(1, -1), count * _CANDIDATES_EACH)
         return [int(key) for key in keys[0] if key >= 0]
 
 
@@ -68,11 +68,13 @@ def build_index(sample: Iterable[Batch], batches: Iterable[Batch], count: int) -
     faiss.omp_set_num_threads(1)
     lists = lists_for(count)
     inner = faiss.METRIC_INNER_PRODUCT  # vectors have length 1: this is the cosine
-    coarse = faiss.IndexFlatIP(DIMS)
-    index = faiss.IndexIVFScalarQuantizer(coarse, DIMS, lists, faiss.ScalarQuantizer.QT_8bit, inner)
+    training = np.concatenate([batch.vectors for batch in sample])
+    dims = training.shape[1]
+    coarse = faiss.IndexFlatIP(dims)
+    index = faiss.IndexIVFScalarQuantizer(coarse, dims, lists, faiss.ScalarQuantizer.QT_8bit, inner)
     # Hashed words do not gather as learnt meanings do: 62 of 1,000 lists find 83 % of what is near, 250 find 96 %.
     index.nprobe = min(_MOST_PROBED, lists * 3 // 4)
-    index.train(np.concatenate([batch.vectors for batch in sample]))
+    index.train(training)
     made = ScaleIndex(index)
     for batch in batches:
         made.add(batch)

@@ -14,7 +14,6 @@ from spiral_sandbox.component import Context
 from spiral_sandbox.errors import UnknownOperationError
 from spiral_sandbox.memory.desk import Desk
 from spiral_sandbox.memory.disturbance import STUB, disturbance_of
-from spiral_sandbox.memory.embedding import DIMS
 from spiral_sandbox.memory.fabric import Fabric
 from spiral_sandbox.memory.port import Memory
 from spiral_sandbox.memory.requests import Configure, parse_fields
@@ -33,7 +32,7 @@ class MemoryService:
     version = "1.0.0"
 
     def __init__(self, context: Context) -> None:
-        self.facts = {"memory.sqlite": apsw.sqlite_lib_version(), "memory.dims": DIMS}
+        self.facts = {"memory.sqlite": apsw.sqlite_lib_version()}
         self._tls = context.tls
         self._telemetry = Telemetry(context.folder)
         self._desk = Desk(_memory(context), self._telemetry)
@@ -58,7 +57,7 @@ class MemoryService:
         return {"rest": {"address": rest.address}, "grpc": {"address": rpc.address}}
 
     async def handle(self, op: str, args: dict[str, Any]) -> Any:
-        """`configure(items, shards, index)`, before Init, returns the status; `process` the id of this process."""
+        """`configure(items, shards, index, embedding)`, before Init, returns the status; `process` this process's id."""
         if op == "configure":
             return asdict(await self._desk.configure(parse_fields(args, Configure)))
         if op == "process":

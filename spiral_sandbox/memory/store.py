@@ -20,7 +20,7 @@ import sqlite_vec
 from spiral_sandbox.errors import SandboxError
 from spiral_sandbox.memory.audit import BEFORE_THE_FIRST, AuditRow, audit_row, item_digest
 from spiral_sandbox.memory.disturbance import Disturbance
-from spiral_sandbox.memory.embedding import DIMS, Vectors
+from spiral_sandbox.memory.embedding import DEFAULT, Embedding, Vectors, embedding_of
 from spiral_sandbox.memory.errors import InvalidRequestError
 from spiral_sandbox.memory.port import Hit, NewItem, StoredItem
 from spiral_sandbox.memory.scale import Batch
@@ -32,12 +32,14 @@ _KEYS_EACH = 64
 """A vector's key is its sequence number times this, plus its shard: there are never more shards."""
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS layout(shards INTEGER NOT NULL, dims INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS layout(shards INTEGER NOT NULL, dims INTEGER NOT NULL, embedding TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS corpus(items INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS audit(
     sequence INTEGER PRIMARY KEY, item TEXT NOT NULL UNIQUE, item_digest TEXT NOT NULL,
     previous TEXT NOT NULL, digest TEXT NOT NULL);
 """
+# Stores of before embeddings had names were all made by this one.
+_NAME_EMBEDDING = "ALTER TABLE layout ADD COLUMN embedding TEXT NOT NULL DEFAULT 'hashing'"
 _SHARD = """
 CREATE TABLE items_{shard}(sequence INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
 CREATE VIRTUAL TABLE vectors_{shard} USING vec0(embedding float[{dims}] distance_metric=cosine);
@@ -52,6 +54,9 @@ _EXPORT = "SELECT id, sequence, {shard}, text FROM items_{shard} WHERE id > ?1"
 
 _Near = tuple[float, int, int]
 """Distance, shard, sequence number."""
+
+_Layout = tuple[int, Embedding]
+"""How many shards, and what made their vectors."""
 
 _Named = tuple[float, str, str, int, int]
 """Distance, id, text, shard, sequence number: sorts by distance, then by id."""
@@ -70,7 +75,8 @@ def newest_of(batch: Batch) -> int:
 class Store:
     """Items, vectors and audit chain in one file; durable, exact, safe for many threads.
 
-    `shards` holds for a new file; a file that is already there keeps its own.
+    `shards` and the default embedding hold for a new file; a file that is already there keeps its own. Raises
+    SandboxError for a file whose embedding cannot be had here.
     """
 
     def __init__(self, path: Path, shards: int, disturbance: Disturbance) -> None:
@@ -82,24 +88,35 @@ class Store:
         self._writer = self._connect()
         with self._lock, self._writer:
             self._writer.execute(_SCHEMA)
-            self.shards = self._adopt_shards() or self._create_shards(shards)
+            self.shards, self.embedding = self._adopted() or self._created(shards, embedding_of(DEFAULT))
 
-    def lay_out(self, shards: int) -> None:
-        """Start over with another number of shards; InvalidRequestError if anything is stored."""
+    def lay_out(self, shards: int, embedding: str) -> None:
+        """Start over with this number of shards and this embedding.
+
+        Raises InvalidRequestError, and changes nothing, if anything is stored or the embedding cannot be had.
+        """
         with self._lock, self._writer:
             if self._last_sequence():
-                raise InvalidRequestError("The number of shards can only be changed while nothing is stored.")
+                raise InvalidRequestError("Shards and embedding can only be changed while nothing is stored.")
+            made_by = embedding_of(embedding)
             for shard in range(self.shards):
                 self._writer.execute(f"DROP TABLE items_{shard}; DROP TABLE vectors_{shard}")
             self._writer.execute("DELETE FROM layout")
-            self.shards = self._create_shards(shards)
+            self.shards, self.embedding = self._created(shards, made_by)
 
-    def ingest(self, items: Sequence[NewItem], vectors: Vectors, *, of_corpus: bool = False) -> None:
+    def ingest(
+        self, items: Sequence[NewItem], vectors: Vectors, made_by: Embedding, *, of_corpus: bool = False
+    ) -> None:
         """Store the items with their vectors and audit rows in one transaction.
 
-        With `of_corpus` they count as loaded from the corpus, in the same transaction too. Raises InvalidRequestError, and stores nothing, if an id is there already or twice in the batch.
+        With `of_corpus` they count as loaded from the corpus, in the same transaction too. Raises InvalidRequestError,
+        and stores nothing, if an id is there already or twice in the batch, or if the store has another embedding by now.
         """
         with self._lock:
+            if made_by.name != self.embedding.name:
+                raise InvalidRequestError(
+                    f"The embedding is {self.embedding.name} by now. Remedy: add the items again."
+                )
             try:
                 with self._writer:
                     self._insert(items, vectors)
@@ -126,14 +143,14 @@ class Store:
             for shard in range(self.shards):
                 rows = connection.execute(f"SELECT rowid, embedding FROM vectors_{shard}")  # noqa: S608
                 while block := list(itertools.islice(rows, _ROWS_AT_ONCE)):
-                    yield _batch(shard, block)
+                    yield _batch(shard, block, self.embedding.dims)
 
     def vectors_after(self, sequence: int) -> Batch:
         """The vectors that were stored after a sequence number."""
         chosen = "SELECT rowid, embedding FROM vectors_{shard} WHERE rowid > ?"
         with self._reading() as connection:
             found = [
-                _batch(shard, _rows(connection, chosen.format(shard=shard), (sequence,)))
+                _batch(shard, _rows(connection, chosen.format(shard=shard), (sequence,)), self.embedding.dims)
                 for shard in range(self.shards)
             ]
         return Batch(np.concatenate([one.keys for one in found]), np.concatenate([one.vectors for one in found]))
@@ -184,20 +201,29 @@ class Store:
         for connection in self._opened:
             connection.close()
 
-    def _adopt_shards(self) -> int:
-        layout = _rows(self._writer, "SELECT shards, dims FROM layout")
+    def _adopted(self) -> _Layout | None:
+        if "embedding" not in {column[1] for column in _rows(self._writer, "PRAGMA table_info(layout)")}:
+            self._writer.execute(_NAME_EMBEDDING)
+        layout = _rows(self._writer, "SELECT shards, dims, embedding FROM layout")
         if not layout:
-            return 0
-        shards, dims = layout[0]
-        if dims != DIMS:
-            raise SandboxError(f"The store {self._path} holds embeddings of length {dims}, not {DIMS}.")
-        return int(shards)
+            return None
+        shards, dims, name = layout[0]
+        try:
+            embedding = embedding_of(name)
+        except InvalidRequestError as error:
+            raise SandboxError(f"The store {self._path} cannot be used. {error}") from error
+        if dims != embedding.dims:
+            text = (
+                f"The store {self._path} holds embeddings of length {dims}, and those of {name} have {embedding.dims}."
+            )
+            raise SandboxError(text)
+        return int(shards), embedding
 
-    def _create_shards(self, shards: int) -> int:
+    def _created(self, shards: int, embedding: Embedding) -> _Layout:
         for shard in range(shards):
-            self._writer.execute(_SHARD.format(shard=shard, dims=DIMS))
-        self._writer.execute("INSERT INTO layout VALUES (?, ?)", (shards, DIMS))
-        return shards
+            self._writer.execute(_SHARD.format(shard=shard, dims=embedding.dims))
+        self._writer.execute("INSERT INTO layout VALUES (?, ?, ?)", (shards, embedding.dims, embedding.name))
+        return shards, embedding
 
     def _insert(self, items: Sequence[NewItem], vectors: Vectors) -> None:
         by_shard: dict[int, list[tuple[int, str, str, bytes]]] = {shard: [] for shard in range(self.shards)}
@@ -258,9 +284,9 @@ def _nearest_in_shard(connection: apsw.Connection, shard: int, vector: bytes, co
     return [(distance, shard, sequence) for distance, sequence in rows]
 
 
-def _batch(shard: int, rows: Sequence[tuple[int, bytes]]) -> Batch:
+def _batch(shard: int, rows: Sequence[tuple[int, bytes]], dims: int) -> Batch:
     keys = np.array([sequence * _KEYS_EACH + shard for sequence, _ in rows], dtype=np.int64)
-    return Batch(keys, np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), DIMS))
+    return Batch(keys, np.frombuffer(b"".join(row[1] for row in rows), dtype="<f4").reshape(len(rows), dims))
 
 
 def _hits(connection: apsw.Connection, near: Sequence[_Near], count: int) -> list[Hit]:

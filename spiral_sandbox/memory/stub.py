@@ -10,8 +10,9 @@ import numpy as np
 
 from spiral_sandbox.memory.audit import BEFORE_THE_FIRST, AuditRow, audit_row, item_digest
 from spiral_sandbox.memory.corpus import corpus
-from spiral_sandbox.memory.embedding import DIMS, embed
+from spiral_sandbox.memory.embedding import EmbeddingName
 from spiral_sandbox.memory.fabric import ITEMS, SHARDS
+from spiral_sandbox.memory.hashing import HASHING
 from spiral_sandbox.memory.port import Hit, Index, NewItem, Status, StoredItem
 
 _CANNED = 50
@@ -29,9 +30,15 @@ class Stub:
             _item(sequence, text, vector.tobytes()) for sequence, (text, vector) in enumerate(_canned(seed), start=1)
         ]
 
-    def configure(self, items: int | None, shards: int | None, index: Index | None = None) -> None:
+    def configure(
+        self,
+        items: int | None,
+        shards: int | None,
+        index: Index | None = None,
+        embedding: EmbeddingName | None = None,
+    ) -> None:
         """Remember the numbers, to repeat them."""
-        del index
+        del index, embedding
         self._corpus_items = self._corpus_items if items is None else items
         self._shards = self._shards if shards is None else shards
 
@@ -56,7 +63,8 @@ class Stub:
     def status(self) -> Status:
         """Numbers that add up."""
         sizes = tuple(len(range(shard, self._count, self._shards)) for shard in range(self._shards))
-        return Status(items=self._count, shards=sizes, dims=DIMS, seed=self._seed)
+        name, dims = HASHING.name, HASHING.dims
+        return Status(items=self._count, shards=sizes, embedding=name, dims=dims, seed=self._seed)
 
     def audit(self, after: int, limit: int) -> list[AuditRow]:
         """A chain over the canned items that verifies."""
@@ -76,7 +84,7 @@ class Stub:
 
 def _canned(seed: int) -> list[tuple[str, "np.ndarray[tuple[int, ...], np.dtype[np.float32]]"]]:
     canned = corpus(seed, _CANNED)
-    return list(zip(canned, embed(canned), strict=True))
+    return list(zip(canned, HASHING.embed(canned), strict=True))
 
 
 def _item(sequence: int, text: str, embedding: bytes) -> StoredItem:

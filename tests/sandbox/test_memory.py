@@ -26,15 +26,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from spiral_contract.operations import OPERATIONS
 from spiral_contract.vector_pb2 import InitRequest, SearchRequest
 from spiral_contract.vector_pb2_grpc import VectorServiceStub
-from spiral_sandbox.errors import ComponentRefusalError, SandboxError
+from spiral_sandbox.errors import ComponentRefusalError
 from spiral_sandbox.faults import known_faults
-from spiral_sandbox.memory import disturbance, store
+from spiral_sandbox.memory import disturbance
 from spiral_sandbox.memory.corpus import corpus
 from spiral_sandbox.memory.desk import Desk
 from spiral_sandbox.memory.disturbance import Disturbance, SlowShard, disturbance_of
-from spiral_sandbox.memory.embedding import DIMS, embed
 from spiral_sandbox.memory.errors import InvalidRequestError
 from spiral_sandbox.memory.fabric import Fabric
+from spiral_sandbox.memory.hashing import DIMS, embed
 from spiral_sandbox.memory.port import NewItem
 from spiral_sandbox.memory.requests import Search
 from spiral_sandbox.memory.telemetry import Telemetry
@@ -266,7 +266,8 @@ def test_scores_fall_and_are_cosines(client):
 def test_a_search_before_init_finds_nothing(rig):
     memory = rig.memory()
     assert memory.search("anything") == []
-    assert memory.get("/vector/status") == {"items": 0, "shards": [0, 0, 0, 0], "dims": DIMS, "seed": SEED}
+    status = {"items": 0, "shards": [0, 0, 0, 0], "embedding": "hashing", "dims": DIMS, "seed": SEED}
+    assert memory.get("/vector/status") == status
 
 
 @pytest.mark.parametrize(
@@ -595,13 +596,6 @@ def test_a_load_that_was_cut_short_is_taken_up_again_where_it_ended(tmp_path):
     assert {item.text for item in again.items("", 10_000)} == set(corpus(SEED, 2500))
     assert again.status().items == len(again.audit(0, 10_000)) == 2500
     again.close()
-
-
-def test_a_store_of_another_length_of_embedding_is_refused(tmp_path, monkeypatch):
-    fabric(tmp_path / "old").close()
-    monkeypatch.setattr(store, "DIMS", DIMS * 2)
-    with pytest.raises(SandboxError, match=f"embeddings of length {DIMS}, not {DIMS * 2}"):
-        Fabric(tmp_path / "old", SEED, Disturbance())
 
 
 # Faults, each beside the honest memory

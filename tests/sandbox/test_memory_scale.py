@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from pytest_spiral.profiles.probe import probe
-from spiral_sandbox.memory import scale
+from spiral_sandbox.memory import embedding, scale
 from spiral_sandbox.memory.corpus import corpus
 from spiral_sandbox.memory.disturbance import Disturbance, ExactScan, disturbance_of
-from spiral_sandbox.memory.embedding import DIMS
+from spiral_sandbox.memory.embedding import Embedding
 from spiral_sandbox.memory.errors import InvalidRequestError
 from spiral_sandbox.memory.fabric import Fabric
+from spiral_sandbox.memory.hashing import DIMS, HASHING
 from spiral_sandbox.memory.port import NewItem
 from spiral_sandbox.memory.scale import Batch, lists_for, sample_of
 
@@ -29,10 +30,10 @@ def faiss():
         pytest.skip(f"environment-limited: {fact.evidence}")
 
 
-def filled(folder, bent=None, items=ITEMS):
+def filled(folder, bent=None, items=ITEMS, **chosen):
     folder.mkdir()
     made = Fabric(folder, SEED, bent or Disturbance())
-    made.configure(items, 4)
+    made.configure(items, 4, **chosen)
     made.initialise()
     return made
 
@@ -80,6 +81,22 @@ def test_an_index_is_built_again_over_all_that_is_stored(indexed):
     indexed.configure(None, None, "ivf-sq8")
     indexed.initialise()
     assert indexed.search(text, 1)[0].text == text
+
+
+def test_an_index_takes_vectors_of_any_length(faiss, tmp_path, monkeypatch):
+    def beginnings(texts):
+        vectors = HASHING.embed(texts)[:, :40]
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    short = Embedding("short", 40, beginnings)
+    monkeypatch.setattr(embedding, "EMBEDDINGS", {**embedding.EMBEDDINGS, "short": lambda: short})
+    made = filled(tmp_path / "short", embedding="short", index="ivf-sq8")
+    made.add([NewItem("an item that came after the index was built")])
+    assert made.status().dims == 40
+    for text in (*corpus(SEED, 5), "an item that came after the index was built"):
+        best = made.search(text, 3)[0]
+        assert (best.text, best.score) == (text, pytest.approx(1.0, abs=1e-6))
+    made.close()
 
 
 def test_with_the_fault_no_search_asks_the_index(faiss, tmp_path, monkeypatch):
