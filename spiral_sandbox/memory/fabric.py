@@ -123,5 +123,4 @@ class Fabric:
         missing = itertools.islice(numbered, loaded, None)
         while batch := [NewItem(text, id=f"corpus-{number:08d}") for number, text in itertools.islice(missing, _BATCH)]:
             self._ingest(batch, of_corpus=True)
-        if loaded < self._corpus_items:
-            self._store.settle()
+        self._store.settle()
