@@ -9,7 +9,6 @@ import difflib
 import hashlib
 import re
 import sys
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,11 @@ from pytest_spiral.model.profile import PROFILE_PATTERN, Fact
 from pytest_spiral.profiles.probe.sources import ask
 from pytest_spiral.rules.requirements import (
     Requirement,
-    RequirementError,
     check_names,
     evaluate,
     parse_requirement,
 )
+from pytest_spiral.rules.toml import read_toml
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _FACTS_CHECK = "facts"
@@ -104,15 +103,9 @@ def load_declared(folder: Path, name: str) -> Declared:
 def parse_declared(data: bytes, path: Path) -> Declared:
     """The profile in a file's bytes, `path` being where it stands; raises UseError."""
     try:
-        read = msgspec.convert(tomllib.loads(data.decode()), _File)
+        read = msgspec.convert(read_toml(data.decode()), _File)
         facts = tuple(_requirement(row.requirement) for row in read.fact)
-    except (
-        UnicodeDecodeError,
-        tomllib.TOMLDecodeError,
-        msgspec.ValidationError,
-        RequirementError,
-        UseError,
-    ) as error:
+    except (ValueError, UseError) as error:  # TOML's, msgspec's, UTF-8's and a requirement's own are ValueErrors
         raise UseError(f"The profile {path} cannot be taken: {error}.") from error
     _refuse(read, path)
     return Declared(read.name, read.title, facts, read.check, path.parent, _digest(data, read.check, path.parent))

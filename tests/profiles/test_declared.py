@@ -44,6 +44,12 @@ def cores(value):
     }
 
 
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000, ".".join("a" * 5000) + " = 1"])
+def test_a_hostile_profile_is_refused_in_one_sentence(folder, text):
+    with pytest.raises(UseError, match="cannot be taken"):
+        load(folder, text)
+
+
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
