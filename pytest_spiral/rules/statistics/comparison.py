@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import NamedTuple
 
 from pytest_spiral.model.verdict import Verdict
@@ -159,19 +160,8 @@ def judge_no_regression_controlled(  # noqa: PLR0913 - named parts of one plan
     The baseline's even samples against its odd ones must pass (A/A), and with twice the margin added must not
     (A/A + 2Δ). Else a pass says nothing of what was measured: it becomes inconclusive, `control`. A fail stays one.
     """
-
-    def judge(new: Sequence[Number], old: Sequence[Number], plan: int | None = None) -> Judged:
-        return judge_no_regression(
-            new,
-            old,
-            margin=margin,
-            quantile=quantile,
-            confidence=confidence,
-            planned=plan,
-            resolution=resolution,
-        )
-
-    judged = judge(candidate, baseline, planned)
+    judge = partial(judge_no_regression, margin=margin, quantile=quantile, confidence=confidence, resolution=resolution)
+    judged = judge(candidate, baseline, planned=planned)
     same = judge(baseline[::2], baseline[1::2]).verdict
     shifted = judge([one + 2 * margin for one in baseline[::2]], baseline[1::2]).verdict
     controlled = same is Verdict.PASS and shifted is not Verdict.PASS

@@ -35,6 +35,27 @@ def nothing_is_stored_and_it_lives_on(surface):
 
 
 @contextmanager
+def deadline(surface, seconds):
+    """The server waits that long for a body; then as long as before again."""
+    surface.ask("configure", deadline_s=seconds)
+    try:
+        yield
+    finally:
+        surface.ask("configure", deadline_s=10)
+
+
+def code_of_upload(surface, stream, over):
+    """What an upload of that stream is refused with; `over` is set then, for the stream to end."""
+    metadata = [("authorization", f"Bearer {surface.token()}")]
+    try:
+        with channel(surface) as opened, pytest.raises(grpc.RpcError) as refused:
+            opened.stream_unary(PUT)(stream, metadata=metadata, timeout=20)
+    finally:
+        over.set()
+    return refused.value.code()
+
+
+@contextmanager
 def connected(surface):
     """A TLS connection to the REST side."""
     endpoint = surface.component.endpoints["rest"]
@@ -244,68 +265,46 @@ def test_the_sender_of_ten_megabytes_gets_to_read_the_answer(surface):
 
 @pytest.mark.parametrize(("path", "kind"), [("/operator/command", "application/json"), ("/operator/upload", FORM)])
 def test_a_body_that_never_comes_ends_at_the_deadline(surface, path, kind):
-    surface.ask("configure", deadline_s=0.2)
-    try:
-        with connected(surface) as wire:
-            wire.sendall(head(surface, path, 1000, kind) + form(OPERATOR, end=b"")[:30])
-            status, said = answered(wire)
-    finally:
-        surface.ask("configure", deadline_s=10)
+    with deadline(surface, 0.2), connected(surface) as wire:
+        wire.sendall(head(surface, path, 1000, kind) + form(OPERATOR, end=b"")[:30])
+        status, said = answered(wire)
     assert (status, said["code"]) == (504, "DEADLINE_EXCEEDED")
 
 
 def test_a_stream_that_never_goes_on_ends_at_the_deadline(surface):
-    surface.ask("configure", deadline_s=0.2)
-    hold = threading.Event()
+    over = threading.Event()
 
     def stream():
         yield HEADER
-        hold.wait(20)
+        over.wait(20)
 
-    metadata = [("authorization", f"Bearer {surface.token()}")]
-    try:
-        with channel(surface) as opened, pytest.raises(grpc.RpcError) as ended:
-            opened.stream_unary(PUT)(stream(), metadata=metadata, timeout=20)
-    finally:
-        hold.set()
-        surface.ask("configure", deadline_s=10)
-    assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    with deadline(surface, 0.2):
+        assert code_of_upload(surface, stream(), over) is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 @pytest.mark.parametrize(("path", "kind"), [("/operator/command", "application/json"), ("/operator/upload", FORM)])
 def test_a_body_that_drips_ends_at_the_deadline_too(surface, path, kind):
     """Each byte comes soon after the one before, and all of them would take a minute."""
     body = iter(form(OPERATOR, FILE, end=b"").ljust(3000, b"x"))
-    surface.ask("configure", deadline_s=0.3)
-    try:
-        with connected(surface) as wire:
-            wire.sendall(head(surface, path, 3000, kind))
-            while not select.select([wire], [], [], 0.02)[0]:
-                wire.sendall(bytes([next(body)]))
-            status, said = answered(wire)
-    finally:
-        surface.ask("configure", deadline_s=10)
+    with deadline(surface, 0.3), connected(surface) as wire:
+        wire.sendall(head(surface, path, 3000, kind))
+        while not select.select([wire], [], [], 0.02)[0]:
+            wire.sendall(bytes([next(body)]))
+        status, said = answered(wire)
     assert (status, said["code"]) == (504, "DEADLINE_EXCEEDED")
 
 
 def test_a_stream_that_drips_ends_at_the_deadline_too(surface):
-    surface.ask("configure", deadline_s=0.3)
-    ended = threading.Event()
+    over = threading.Event()
 
     def stream():
         yield HEADER
         yield START
-        while not ended.wait(0.02):
+        while not over.wait(0.02):
             yield upload_pb2.PutRequest(chunk=b"x").SerializeToString()
 
-    metadata = [("authorization", f"Bearer {surface.token()}")]
-    try:
-        with channel(surface) as opened, pytest.raises(grpc.RpcError) as refused:
-            opened.stream_unary(PUT)(stream(), metadata=metadata, timeout=20)
-    finally:
-        ended.set()
-        surface.ask("configure", deadline_s=10)
-    assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    with deadline(surface, 0.3):
+        assert code_of_upload(surface, stream(), over) is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 HALF_OPEN = 100
