@@ -6,10 +6,13 @@ are more than 20,000 samples where tails are summed, events too many to sum, att
 requirements beyond comparisons joined by `and`, and every figure and sentence beside a verdict.
 """
 
+import base64
+import hashlib
 import json
 import math
 import re
 from collections import Counter
+from datetime import datetime
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import chain, pairwise
@@ -659,7 +662,8 @@ class Evidence:
         self.records = records
         self.measures = [{**one, "trusted": trusted and one["clock"] != "virtual"} for one in measures.values()]
         self.criteria = {one["id"]: one for gate in self.plan["gates"] for one in gate["criteria"]}
-        self.limits, self.blind = {name: [] for name in self.criteria}, set()
+        self.limits, self.blind, self.rehearsed = {name: [] for name in self.criteria}, set(), set()
+        self.by = read.get("by")  # parsing and signatures, which the other part does
         self.crashed = {one["test"] for one in self.of("crash")}
         self.facts = {one["name"]: one for one in reversed([body["fact"] for body in self.of("fact")])}
         self.facts |= {one["name"]: one for one in self.start["profile"]["facts"]}
@@ -708,8 +712,10 @@ class Evidence:
 
     def judge(self, criterion):
         """(findings, what is left): verdict and reason of everything that stands against a plain pass, in order."""
-        if criterion["planned"] or criterion["method"] == "examine":
-            return [("not-run", "planned" if criterion["planned"] else "unsigned")], []
+        if criterion["planned"]:
+            return [("not-run", "planned")], []
+        if criterion["method"] == "examine":
+            return self._examined(criterion)
         found, left = [], []
         ends = [
             {one["raised"] for one in self.of("test") if one["id"] == item["id"]} for item in self.selected(criterion)
@@ -721,6 +727,72 @@ class Evidence:
             for one in part(criterion, bool({"not-run", "environment-limited"} & {verdict for verdict, _ in found})):
                 left, found = ([*left, one[1]], found) if one[0] == "left" else (left, [*found, one])
         return sorted(found, key=lambda one: one[1] != "control-did-not-fail"), left
+
+    def _examined(self, criterion):
+        """The first thing that keeps a document from being one that its signer examined; whose key it is, is not asked."""
+        found = [one for one in self.of("document") if one["criterion"] == criterion["id"]]
+        if len(found) != 1:
+            return [("invalid", "examined-twice") if found else ("not-run", "unsigned")], []
+        try:
+            said = self._signed(found[0])
+        except Left as what:
+            return [], [str(what)]
+        fault = next(self._document(criterion, found[0], said), None)
+        if said:
+            self.limits[criterion["id"]] = [(f"examined({found[0]['document']})", fault[0] if fault else "pass")]
+            self.rehearsed |= {criterion["id"]} if said["rehearsal"] else set()
+        return [fault] if fault else [], []
+
+    def _document(self, criterion, seen, said):
+        """What the document, and what was signed of it, come short of."""
+        wanted, where = (criterion["document"], seen["bytes"], seen["sha256"]), ("path", "bytes", "sha256")
+        if seen["document"] != criterion["document"]:
+            yield "invalid", "examined-other"
+        if not seen["path"]:
+            yield "not-run", "document-missing"
+        if not (seen["statement"] and seen["signature"]):
+            yield "not-run", "unsigned"
+        elif not said:
+            yield "invalid", "signature-broken"
+        else:
+            if (said["criterion"], said["document"]) != (criterion["id"], criterion["document"]):
+                yield "invalid", "examined-other"
+            if said["signer"] != criterion["signer"]:
+                yield "not-run", "other-signer"
+            if (said["document"], said["bytes"], said["sha256"]) != wanted:
+                yield "not-run", "document-changed"
+            if said["wall"] > self.start["opened"] + 300 * 10**6:
+                yield "invalid", "examined-later"
+            if said["rehearsal"] and LEVELS.index(criterion["fidelity"] or "undeclared") <= LEVELS.index("sandbox"):
+                yield "not-run", "rehearsal"
+        if not any(all(one[key] == seen[key] for key in where) for one in self.of("attached")):
+            yield "invalid", "document-unkept"
+
+    def _signed(self, seen):
+        """What a person signed, where an SSH signature of theirs (PROTOCOL.sshsig of OpenSSH) is over exactly that."""
+        load, verify_ed25519, key, bad = self.by
+        data, (begin, end) = (
+            seen["statement"].encode(),
+            (f"-----{word} SSH SIGNATURE-----" for word in ("BEGIN", "END")),
+        )
+        read = re.fullmatch(f"{begin}\n((?:[A-Za-z0-9+/=]+\n)+){end}\n?", seen["signature"])
+        try:
+            said, inner = load(data, "Examined"), read[1].replace("\n", "")
+            moment = re.fullmatch(r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z", said["examined"])
+            said["wall"] = int(datetime.fromisoformat(moment[0]).timestamp()) * 10**6
+            blob = base64.b64decode(inner, validate=True)
+            public, space, reserved, name, signature = strings(blob, b"SSHSIG\0\0\0\1")
+            if strings(public)[0] == b"ssh-rsa":
+                raise Left("an SSH signature by an RSA key")
+            fine = space == b"spiral-signoff" and not reserved and name in (b"sha256", b"sha512") and len(data) <= 2**14
+            if not fine or public[:-32] != key or base64.b64encode(blob).decode() != inner or said["wall"] < 0:
+                return None
+            parts = (space, b"", name, hashlib.new(name.decode(), data).digest())
+            kind, raw = strings(signature)
+            verify_ed25519(public[-32:], raw, b"SSHSIG" + b"".join(len(one).to_bytes(4, "big") + one for one in parts))
+        except (bad, ValueError, TypeError):
+            return None
+        return said if kind == b"ssh-ed25519" else None
 
     def _blocks(self, criterion, groups):
         """A run block that no record opens, or one of a test that measured in its others only."""
@@ -952,6 +1024,9 @@ class Evidence:
                 reason = "" if holds else "requirement" if holds is False else "requirement-unknown"
             except Left as what:
                 left.append(str(what))
+        if verdict == "pass" and criterion["method"] == "examine":  # no trust root is at hand when it is written
+            reason = "fidelity" if criterion["id"] in self.rehearsed else "signer-unproven"
+            return "environment-limited", "pass", reason, left
         seen = [
             observed(one)
             for one in self.of("subject")
@@ -964,6 +1039,20 @@ class Evidence:
         if verdict == "pass" and criterion["assurance"]:  # the summary is written before anybody signs
             return "environment-limited", "pass", "assurance", left
         return verdict, verdict, reason, left
+
+
+def strings(data, before=b""):
+    """What an SSH string follows an SSH string in, all of it; ValueError for anything else."""
+    if not data.startswith(before):
+        raise ValueError("no SSH signature")
+    found, at = [], len(before)
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4], "big")
+        found.append(data[at + 4 : at + 4 + size])
+        if len(found[-1]) != size or len(data) < at + 4:
+            raise ValueError("cut short")
+        at += 4 + size
+    return found
 
 
 def grouped(limit, measures):

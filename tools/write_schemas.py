@@ -17,6 +17,7 @@ from pytest_spiral.model.attestation import DecisionStatement, EnvelopeForm, Res
 from pytest_spiral.model.base import DIGEST, MOST_INTEGER
 from pytest_spiral.model.entry import ENTRIES
 from pytest_spiral.model.evidence import BundleStart, Inventory
+from pytest_spiral.model.examination import ExaminationStatement
 from pytest_spiral.model.exchange import FallbackDocument
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
@@ -42,6 +43,7 @@ DOCUMENTS: dict[str, tuple[type, str]] = {
     "parity": (ParityDocument, "traces/SERVICE/rest_grpc_diff.json and its kin: what was compared"),
     "handshake": (HandshakeDocument, "traces/SERVICE/rest_handshake_with_expiry.json, grpc_trial_handshake.json"),
     "fallbacks": (FallbackDocument, "traces/SERVICE/fallbacks.json: calls that fell back"),
+    "examination": (ExaminationStatement, "examined/CRITERION.json: what a person signs of a document"),
     "sample": (Sample, "One line of a file below samples/"),
 }
 

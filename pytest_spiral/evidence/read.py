@@ -15,6 +15,7 @@ from pytest_spiral.evidence.ranges import read_samples
 from pytest_spiral.evidence.reading import Reading
 from pytest_spiral.evidence.recorded import RecordedTests
 from pytest_spiral.evidence.registered import read_copy
+from pytest_spiral.evidence.sshsig import check_document
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry
 from pytest_spiral.model.evidence import BundleStart, EarlierAttempt, Evidence, Inventory, InventoryItem
@@ -27,6 +28,7 @@ from pytest_spiral.model.record import (
     ControlClosed,
     ControlOpened,
     Crash,
+    DocumentSeen,
     FactSeen,
     MeasureOpened,
     RunClosed,
@@ -69,7 +71,7 @@ class Gathering:
     """Gathers records and samples into `Evidence`: a `Take` and a `TakeSamples` in one."""
 
     def __init__(self) -> None:
-        self._records: dict[str, list[Any]] = {name: [] for name in _DONE.values()}
+        self._records: dict[str, list[Any]] = {name: [] for name in (*_DONE.values(), "examinations")}
         self._tests = RecordedTests()
         self._samples: dict[str, list[Sample]] = {}
 
@@ -79,7 +81,9 @@ class Gathering:
             self._tests.add(record, name_of)
             return
         name = _DONE.get(type(record))
-        if name is not None:
+        if isinstance(record, DocumentSeen):
+            self._records["examinations"].append(check_document(record))
+        elif name is not None:
             self._records[name].append(record.fact if isinstance(record, FactSeen) else record)
 
     def take_samples(self, measure: Measure, samples: list[Sample]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from pytest_spiral.model.attestation import Signer
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.entry import Entry, LedgerHead
+from pytest_spiral.model.examination import Examination
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import GateCard, Plan
 from pytest_spiral.model.launcher import Confinement, Published
@@ -121,6 +122,7 @@ class Evidence(Value, frozen=True, kw_only=True):
     lost: tuple[TargetLost, ...] = ()
     crashes: tuple[Crash, ...] = ()
     attached: tuple[Attached, ...] = ()
+    examinations: tuple[Examination, ...] = ()
     stopped: tuple[Stopped, ...] = ()
     published: tuple[Published, ...] = ()
     recovered: Recovered | None = None

@@ -58,13 +58,16 @@ class Criterion(Value, frozen=True, kw_only=True):
     statistic needs none. `exposure` and `margin` are quantities such as `20 s`. `samples` is the size of the
     fixed plan, per run where `consecutive` is more than 1. `sequential` is the design rate of a plan that is judged
     after every sample, of which `samples` are the most. `combine` says whether each of the consecutive runs has to pass
-    alone, or all of them together. `assurance` is the level below which a pass is a condition.
+    alone, or all of them together. `assurance` is the level below which a pass is a condition. `document` (a path below the
+    root folder) and `signer` (a principal of the trust root) belong to the method `examine`.
     """
 
     id: str
     limits: tuple[Limit, ...] = ()
     level: Literal["blocker", "advisory"] = "blocker"
     method: Literal["measure", "examine"] = "measure"
+    document: str | None = None
+    signer: str | None = None
     samples: int | None = None
     exposure: str | None = None
     warm_up: int = 0

@@ -198,6 +198,22 @@ class Attached(Value, frozen=True, kw_only=True):
     quarantined: tuple[str, ...] = ()
 
 
+class DocumentSeen(Value, frozen=True, kw_only=True):
+    """The document of a criterion that a person examines, as it lay there when the run was opened.
+
+    `path` is where the bundle keeps it (empty: there was none), `bytes` and `sha256` are its own. `statement` and
+    `signature` are the texts that lay beside the gates file: what a person signed, and how (empty: nobody has).
+    """
+
+    criterion: str
+    document: str
+    path: str = ""
+    bytes: int = 0
+    sha256: str = ""
+    statement: str = ""
+    signature: str = ""
+
+
 class Crash(Value, frozen=True, kw_only=True):
     """A worker process died; `test` is what it was running (empty: unknown)."""
 
@@ -242,6 +258,7 @@ RECORDS: dict[str, type[Value]] = {
     "subject": SubjectSeen,
     "target-lost": TargetLost,
     "attached": Attached,
+    "document": DocumentSeen,
     "crash": Crash,
     "stopped": Stopped,
     "recovered": Recovered,

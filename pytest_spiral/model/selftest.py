@@ -5,7 +5,7 @@ from typing import Final, Literal
 from pytest_spiral.model.base import Value
 
 SELFTEST_FORMAT: Final = "spiral-selftest/1"
-CATALOGUE: Final = 2
+CATALOGUE: Final = 3
 """Which list of defects was tried; a later version may know more."""
 
 
@@ -29,7 +29,7 @@ class CriterionProof(Value, frozen=True, kw_only=True):
     """How one criterion stood the selftest.
 
     `proven`: made-up sound evidence passes, and no defect that applies does. `blind`: a defect came through (`missed`).
-    `unsound`: no evidence could be made that passes. `waits`: planned, or examined by a person, so that no evidence is
+    `unsound`: no evidence could be made that passes. `waits`: planned, so that no evidence is
     judged. `untried`: too large to be tried, and said so. `tried` counts the pieces of defective evidence; `caught` are defects by id; those of the catalogue in
     neither list do not apply. `scaled` says how a large plan was made smaller for it (empty: it was tried as it is).
     """

@@ -106,6 +106,11 @@ def _claim(item: pytest.Item, book: Book, folder: Path | None) -> Claim:
             close = difflib.get_close_matches(name, book.criteria, 1)
             hint = f"did you mean {close[0]}?" if close else "no gates file declares it."
             raise ValueError(f"unknown criterion {name!r}; {hint}")
+    for name in names:
+        if book.criteria[name].method == "examine":
+            raise ValueError(
+                f"{name} is a document that a person examines, so no test proves it: spiral examine {name}"
+            )
     if folder is not None and not names:
         raise ValueError(
             f"this test stands under {folder.name}/ and claims no criterion; "

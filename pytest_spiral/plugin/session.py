@@ -174,6 +174,10 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
     process.writer = opened.writer("main", process.redactor)
     if opened.published is not None:
         process.writer.append(opened.published)
+    if any(one.method == "examine" for one in plan.criteria()):
+        from pytest_spiral.run.examination import keep_documents
+
+        keep_documents(process.writer, config.rootpath, files, plan)
     keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")

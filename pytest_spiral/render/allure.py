@@ -402,9 +402,10 @@ def _html_debt(verdict: CriterionVerdict, page: Page) -> str:
     debt = next((one for one in page.judgement.debts if one.criterion == verdict.id), None)
     if debt is None:
         return ""
-    command = words.run_command(verdict.gate, page.gate(verdict.gate).stage)
+    step, command = words.next_command(verdict, page.plan, page.gate(verdict.gate).stage)
+    then = step.capitalize() or "Where it is met, run"
     due = f"due {debt.due}" if debt.due else "no due gate"
-    told = f"<p>Owed by {html(debt.owner or 'nobody')}, {html(due)}: {html(debt.requirement)}. Where it is met, run</p>"
+    told = f"<p>Owed by {html(debt.owner or 'nobody')}, {html(due)}: {html(debt.requirement)}. {html(then)}</p>"
     probed = "" if debt.evidence == verdict.sentence else "\n".join(map(html, debt.evidence.splitlines()))
     shown = f"<p>What the probe said:</p><pre>{probed}</pre>" if probed else ""
     return f"{told}<pre>{html(command)}</pre>{shown}"

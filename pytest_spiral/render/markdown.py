@@ -27,7 +27,7 @@ def render_summary_markdown(
     parts = [
         _opening(judgement, start),
         *(_gate(gate, judgement, plan, found) for gate in judgement.gates),
-        _debts(judgement, found),
+        _debts(judgement, plan, found),
         _not_judged(judgement, plan),
         _checking(judgement, start, path),
     ]
@@ -143,23 +143,28 @@ def _beside(said: Sequence[str], limit: LimitVerdict | None) -> str:
     return "; ".join(markdown(part) for part in (*said, *noted) if part)
 
 
-def _debts(judgement: Judgement, cards: words.Cards) -> str:
+def _debts(judgement: Judgement, plan: Plan, cards: words.Cards) -> str:
     if not judgement.debts:
         return "## Debts\n\nNone: nothing was left unjudged for lack of environment."
     stages = {gate.id: gate.stage for gate in judgement.gates}
-    rows = [_debt(debt, cards, stages.get(debt.criterion.partition(".")[0], "")) for debt in judgement.debts]
+    verdicts = {one.id: one for one in judgement.criteria}
+    rows = []
+    for debt in judgement.debts:
+        one = verdicts[debt.criterion]
+        rows.append(_debt(debt, cards, words.next_command(one, plan, stages.get(one.gate, ""))))
     return f"## Debts: {len(rows)}\n\n{table(_DEBT_HEAD, rows)}"
 
 
-def _debt(debt: Debt, cards: words.Cards, stage: str) -> tuple[str, ...]:
+def _debt(debt: Debt, cards: words.Cards, what: tuple[str, str]) -> tuple[str, ...]:
     owner = debt.owner or cards.owner(debt.criterion)
+    step, command = what
     return (
         markdown(debt.criterion),
         markdown(owner or "nobody"),
         markdown(debt.due or cards.due(debt.criterion) or "no due gate"),
         markdown_code(debt.requirement) + (" (hardware)" if debt.cause == "hardware" else ""),
         markdown(debt.evidence),
-        markdown_code(words.run_command(debt.criterion.partition(".")[0], stage)) + " where it is met",
+        f"{step}: {markdown_code(command)}" if step else f"{markdown_code(command)} where it is met",
     )
 
 
@@ -202,4 +207,9 @@ def _bar(criterion: Criterion) -> str:
     asked += [f"requires {markdown_code(criterion.requires)}"] if criterion.requires else []
     asked += [f"fidelity {markdown(criterion.fidelity)}"] if criterion.fidelity else []
     asked += [f"must fail under {markdown_code(criterion.control.fault)}"] if criterion.control else []
-    return "; ".join(asked) or ("examined by a person" if criterion.method == "examine" else "no limit")
+    asked += (
+        [f"{markdown_code(criterion.document)} examined by {markdown(criterion.signer or '')}"]
+        if criterion.document
+        else []
+    )
+    return "; ".join(asked) or "no limit"

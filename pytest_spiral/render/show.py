@@ -260,9 +260,9 @@ def _next(verdicts: Sequence[CriterionVerdict], scene: _Scene) -> list[Line]:
     if verdicts:
         worst = verdicts[0]
         gate = next((one for one in scene.judgement.gates if one.id == worst.gate), None)
-        command = words.run_command(worst.gate, gate.stage if gate else "")
+        own, command = words.next_command(worst, scene.plan, gate.stage if gate else "", scene.path or "BUNDLE")
         lesser = words.needs_fidelity(worst)
-        step = f"on a {worst.fidelity} target, run" if lesser else _STEPS[worst.verdict]
+        step = own or (f"on a {worst.fidelity} target, run" if lesser else _STEPS[worst.verdict])
         fields.append(("next", [Piece(f"{step}:"), Piece(command, "bold")]))
     if scene.path:
         fields.append(("check it", [Piece(f"spiral verify {scene.path}", "bold")]))

@@ -227,6 +227,15 @@ def overall_words(judgement: Judgement) -> str:
     return partial_words(judgement) if judgement.partial else decision_words(judgement.decision)
 
 
+def next_command(verdict: CriterionVerdict, plan: Plan, stage: str, path: str = "BUNDLE") -> tuple[str, str]:
+    """Return what is to be done before a command that takes a criterion further, and the command; `path` is the bundle."""
+    if not any(one.method == "examine" for one in plan.criteria() if one.id == verdict.id):
+        return "", run_command(verdict.gate, stage)
+    if verdict.reason == "signer-unproven":
+        return "whose key it is, says", shlex.join(["spiral", "verify", path, "--trust", "FILE"])
+    return "read the document, then", shlex.join(["spiral", "examine", verdict.id, "--key", "KEY"])
+
+
 def run_command(gate: str, stage: str) -> str:
     """Return the command that judges one gate."""
     selected = ["-m", stage] if stage else []

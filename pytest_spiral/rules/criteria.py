@@ -14,6 +14,7 @@ import msgspec
 
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
+from pytest_spiral.rules.examination import DOCUMENT_SHAPE, document_fault
 from pytest_spiral.rules.freshness import INPUT_SHAPE, input_fault
 from pytest_spiral.rules.limits import COMPARED, LimitError, bound_of, parse_limit
 from pytest_spiral.rules.requirements import RequirementError, parse_requirement
@@ -23,6 +24,7 @@ from pytest_spiral.rules.statistics.quantile import LEAST_BLOCKS
 from pytest_spiral.rules.statistics.sequential import smallest_sequential
 from pytest_spiral.rules.statistics.tails import Poisson, compare_lower_tail
 from pytest_spiral.rules.statistics.zones import Bar
+from pytest_spiral.rules.trust import PRINCIPAL
 from pytest_spiral.rules.units import UnitError, convert, dimension, parse_quantity
 
 CONFIDENT: Final = ("rate", "quantile", "mean", "count-rate", *COMPARED)
@@ -51,6 +53,7 @@ def confidence_of(criterion: Criterion) -> Fraction | None:
 def criterion_faults(criterion: Criterion) -> Iterator[Fault]:
     """Everything that keeps a criterion from being judged, in the order in which it should be mended."""
     yield from _kind(criterion)
+    yield from _examined(criterion)
     yield from _plan(criterion)
     yield from _confidence(criterion)
     yield from _sequential(criterion)
@@ -104,6 +107,23 @@ def _kind(criterion: Criterion) -> Iterator[Fault]:
         )
     if criterion.tests and [limit.statistic for limit in criterion.limits] != ["all-pass"]:
         yield Fault("tests", f"{criterion.id} binds tests, so its limit is all-pass.", 'write `limit = "all-pass"`')
+
+
+def _examined(criterion: Criterion) -> Iterator[Fault]:
+    """A document and who is to sign it: both, or neither."""
+    if criterion.method != "examine":
+        return
+    name = criterion.id
+    if criterion.document is None and not criterion.planned:
+        yield Fault("method", f"{name} is examined, and names no document.", f"add `document`: {DOCUMENT_SHAPE}")
+    if criterion.document is not None and document_fault(criterion.document):
+        problem = f"{name}: the document {criterion.document!r} {document_fault(criterion.document)}."
+        yield Fault("document", problem, DOCUMENT_SHAPE)
+    if criterion.signer is None and not criterion.planned:
+        yield Fault("method", f"{name} is examined, and says not by whom.", 'add `signer = "owner@example.org"`')
+    if criterion.signer is not None and not PRINCIPAL.fullmatch(criterion.signer):
+        problem = f"{name}: the signer {criterion.signer!r} is no plain name, as trust roots have them."
+        yield Fault("signer", problem, 'write it like `signer = "owner@example.org"`')
 
 
 def _plan(criterion: Criterion) -> Iterator[Fault]:
@@ -184,6 +204,9 @@ def _idle(criterion: Criterion) -> Iterator[Fault]:
         "consecutive": criterion.consecutive > 1 and not found - {"all-pass"},
         "combine": criterion.combine != "each" and criterion.consecutive == 1,
         "samples": criterion.samples is not None and not whole,
+        "document": criterion.document is not None and criterion.method != "examine",
+        "signer": criterion.signer is not None and criterion.method != "examine",
+        "subjects": bool(criterion.subjects) and criterion.method == "examine",
         "margin": criterion.margin is not None and not any(limit.unit for limit in criterion.limits),
         "fidelity": criterion.fidelity is not None and criterion.control is not None,
         "assurance": criterion.assurance is not None and criterion.control is not None,

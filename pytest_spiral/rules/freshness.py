@@ -10,7 +10,7 @@ from typing import Final
 
 from pytest_spiral.model.evidence import BundleStart
 from pytest_spiral.model.freshness import InputChange, What
-from pytest_spiral.model.gate import Plan
+from pytest_spiral.model.gate import Criterion, Plan
 from pytest_spiral.model.profile import Profile
 
 PROFILE: Final = "profile"
@@ -44,7 +44,13 @@ def pattern_of(name: str) -> str:
 
 def patterns_of(plan: Plan) -> tuple[str, ...]:
     """The inputs of a plan that are files, each once, sorted."""
-    return tuple(sorted({name for one in plan.criteria() for name in one.inputs} - {PROFILE}))
+    return tuple(sorted({name for one in plan.criteria() for name in inputs_of(one)} - {PROFILE}))
+
+
+def inputs_of(criterion: Criterion) -> tuple[str, ...]:
+    """What a criterion rests on: its declared inputs, and the document that a person examines."""
+    document = criterion.document
+    return criterion.inputs if document is None or document in criterion.inputs else (*criterion.inputs, document)
 
 
 def changes_of(
@@ -55,11 +61,11 @@ def changes_of(
     `now` has the files that each pattern matches now; `machine` is the machine of now, needed where `profile` is an
     input. What nobody can tell counts as changed: a pattern that was not recorded, or of which nothing was there.
     """
-    told = {name: tuple(_told(name, start, now, machine)) for one in plan.criteria() for name in one.inputs}
+    told = {name: tuple(_told(name, start, now, machine)) for one in plan.criteria() for name in inputs_of(one)}
     return tuple(
         InputChange(criterion=one.id, name=name, what=what, path=path)
         for one in plan.criteria()
-        for name in one.inputs
+        for name in inputs_of(one)
         for what, path in told[name]
     )
 

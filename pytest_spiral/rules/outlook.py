@@ -98,7 +98,7 @@ def _other_way(criterion: Criterion) -> str:
     if criterion.control is not None:
         return "a control: it has to fail under its fault"
     if criterion.method == "examine":
-        return "a document that a person signs"
+        return "a document that a person examines"
     return "" if criterion.limits else "planned: nothing is asked for yet"
 
 

@@ -130,9 +130,9 @@ def key_faults(
         held = ", ".join(key.roles) or "none"
         yield "attestation-role", f"the trust root gives key {key.keyid} the roles {held}, not {role}."
     if times is not None and key.valid_after is not None and times[0] < key.valid_after:
-        yield "attestation-key-time", f"key {key.keyid} was not valid yet when the run began."
+        yield "attestation-key-time", f"key {key.keyid} was not valid yet when what it signs began."
     if times is not None and key.valid_before is not None and times[1] > key.valid_before:
-        yield "attestation-key-time", f"key {key.keyid} was not valid any more when the run ended."
+        yield "attestation-key-time", f"key {key.keyid} was not valid any more when what it signs ended."
     for word, marks in (("superseded", root.superseded), ("compromised", root.compromised)):
         mark = marks.get(key.keyid)
         if mark is not None and (position is None or position >= mark):

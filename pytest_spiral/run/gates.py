@@ -31,7 +31,7 @@ _GATE_KEYS = (
 _CRITERION_KEYS = (
     "id", "promise", "owner", "due", "limit", "samples", "exposure", "warm_up", "blocks", "confidence",
     "confidence_reason", "consecutive", "combine", "sequential", "inputs", "census", "sampling", "margin", "seed", "requires", "fidelity", "level",
-    "method", "control", "tests", "planned", "subjects", "assurance",
+    "method", "document", "signer", "control", "tests", "planned", "subjects", "assurance",
 )  # fmt: skip
 _ASSURANCES = ("E1", "E2", "E3")
 _CONTROL_KEYS = ("of", "fault", "verdict")
@@ -203,11 +203,15 @@ class _Reader(Tables):
         )
 
     def bar(self, table: Mapping[str, Any], place: Place, name: str, gate: Criterion) -> Criterion:
+        method = self.choice(table, "method", place, ("measure", "examine"), "measure")
+        examined = method == "examine"  # by a person, who is no subject of the gate
         return Criterion(
             id=name,
             limits=self.limits(table, place),
             level=self.choice(table, "level", place, ("blocker", "advisory"), "blocker"),
-            method=self.choice(table, "method", place, ("measure", "examine"), "measure"),
+            method=method,
+            document=self.text(table, "document", place) or None,
+            signer=self.text(table, "signer", place) or None,
             samples=self.number(table, "samples", place, 1),
             exposure=self.quantity(table, "exposure", place),
             warm_up=self.number(table, "warm_up", place, 0) or 0,
@@ -224,7 +228,7 @@ class _Reader(Tables):
             requires=self.requirement(table, place),
             fidelity=self.fidelity(table, place),
             assurance=self.assurance(table, place, None if "control" in table else gate.assurance),
-            subjects=self.words(table, "subjects", place) if "subjects" in table else gate.subjects,
+            subjects=self.words(table, "subjects", place) if "subjects" in table or examined else gate.subjects,
             control=self.control(table, place),
             tests=self.words(table, "tests", place),
             inputs=self.words(table, "inputs", place),

@@ -13,6 +13,7 @@ from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.selftest import Certificate
+from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import canonical_bytes
 from pytest_spiral.rules.gate_files import GATE_FILES
 from pytest_spiral.rules.judge import judge
@@ -45,12 +46,18 @@ def certificate_bytes(certificate: Certificate) -> bytes:
     return canonical_bytes(msgspec.to_builtins(certificate)) + b"\n"
 
 
-def judge_proven(evidence: Evidence, level: Level = "E0", stale: Mapping[str, str] | None = None) -> Judgement:
+def judge_proven(
+    evidence: Evidence,
+    level: Level = "E0",
+    stale: Mapping[str, str] | None = None,
+    trust: TrustRoot | None = None,
+) -> Judgement:
     """Judge evidence by a bar that was tried first: a criterion that cannot be proven, or cannot fail, is invalid.
 
-    `level` is the level of assurance that verifying proved, `stale` what has changed since by criterion.
+    `level` is the level of assurance that verifying proved, `stale` what has changed since by criterion, `trust` the
+    reviewer's trust root.
     """
-    return judge(evidence, unproven_of(certificate_of(evidence.plan)), level, stale or {})
+    return judge(evidence, unproven_of(certificate_of(evidence.plan)), level, stale or {}, trust)
 
 
 def unproven_of(certificate: Certificate) -> Mapping[str, str]:

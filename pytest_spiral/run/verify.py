@@ -51,8 +51,8 @@ class Checked:
     """A verified bundle: the report of all steps, and the judgement where the evidence could be read.
 
     `signed` is what was proven against a trust root; the judgement says the same. `standing` is the judgement among all
-    attempts that a kept ledger has, later ones too; None without such a ledger. `proven` is the
-    judgement at the level that was proven: a sealed one is always at E0, since it is written before anybody signs. None
+    attempts that a kept ledger has, later ones too; None without such a ledger. `proven` is the judgement at the level
+    that was proven, by that trust root: a sealed one is always at E0, since it is written before anybody signs. None
     where that is the same. `attested` is what step 4 read, `times` the run's first and last moment.
     `witnessed` is whether somebody else is proven to have had the ledger's head before collection.
     """
@@ -162,7 +162,7 @@ def verify_bundle(folder: Path, grounds: Grounds | None = None) -> Checked:
         marked,
         signed,
         _standing(evidence, grounds, level),
-        _proven(evidence, judgement, level, marked),
+        _proven(evidence, grounds, level, judgement, marked),
         attested,
         times_of(evidence.bundle, report),
         witnessed,
@@ -179,18 +179,21 @@ def _marked(judgement: Judgement, signed: Signed, witnessed: bool) -> Judgement:
     return msgspec.structs.replace(judgement, signed=signed, log="witnessed" if witnessed else judgement.log)
 
 
-def _proven(evidence: Evidence, judgement: Judgement, level: Level, marked: Judgement) -> Judgement | None:
-    """The judgement at that level, where a criterion of the bar asks for one and it makes a difference."""
-    if level == "E0" or not any(one.assurance for one in evidence.plan.criteria()):
+def _proven(
+    evidence: Evidence, grounds: Grounds, level: Level, judgement: Judgement, marked: Judgement
+) -> Judgement | None:
+    """The judgement by what was proven of who signed, where a criterion of the bar asks for that and it makes a difference."""
+    asking = any(one.assurance or one.method == "examine" for one in evidence.plan.criteria())
+    if level == "E0" or not asking:
         return None
-    proven = judge_proven(evidence, level)
+    proven = judge_proven(evidence, level, trust=grounds.trust)
     return None if proven == judgement else msgspec.structs.replace(proven, signed=marked.signed, log=marked.log)
 
 
 def _standing(evidence: Evidence, grounds: Grounds, level: Level) -> Judgement | None:
     if grounds.kept is None or grounds.kept.entries is None or evidence.bundle.ledger is None:
         return None
-    return judge_proven(msgspec.structs.replace(evidence, ledger=grounds.kept.entries), level)
+    return judge_proven(msgspec.structs.replace(evidence, ledger=grounds.kept.entries), level, trust=grounds.trust)
 
 
 def _check_time(report: Report, evidence: Evidence, grounds: Grounds) -> Report:

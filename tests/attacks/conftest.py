@@ -191,6 +191,12 @@ def with_own_ledger(signing, tmp_path):
 
 
 @pytest.fixture(scope="session")
+def evidence_kit():
+    """The builders of small bundles."""
+    return KIT.small
+
+
+@pytest.fixture(scope="session")
 def seen_by_second():
     """The second verifier's codes of a folder, and how a step came out."""
 

@@ -113,7 +113,7 @@ def test_a_recorder_that_is_not_valid_any_more_signs_nothing(countersign, record
     before = files_of(mine)
     said = countersign(mine, root="ended")
     assert (said.status, files_of(mine)) == (2, before)
-    assert "was not valid any more when the run ended" in said.err
+    assert "was not valid any more when what it signs ended" in said.err
 
 
 def edited(folder):

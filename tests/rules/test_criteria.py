@@ -16,6 +16,11 @@ def criterion(*limits, name="S1.it", **fields):
     return Criterion(id=name, limits=parsed, **fields)
 
 
+def examined(**fields):
+    """A document that a person examines."""
+    return criterion(**{"method": "examine", "document": "charter.md", "signer": "owner", **fields})
+
+
 def found(one):
     """(key, problem) of each fault; every fault has a remedy."""
     faults = list(criterion_faults(one))
@@ -42,7 +47,9 @@ SOUND = [
         "failures(query) <= 0", msgspec.structs.replace(parse_limit("min(items) >= 1 items"), samples=2), samples=9
     ),
     criterion(control=Control(of="S1.works", fault="s.broken")),
-    criterion(method="examine"),
+    criterion(method="examine", document="docs/charter.md", signer="owner@example.org"),
+    criterion(method="examine", document="charter.md", signer="owner", fidelity="live", inputs=("docs/*.md",)),
+    criterion(method="examine", planned=True),
     criterion(planned=True),
     criterion(planned=True, samples=5, exposure="20 s", census=True, fidelity="live"),
 ]
@@ -89,7 +96,21 @@ def test_a_criterion_that_can_be_judged_has_no_fault(one):
         (criterion("rate(a) >= 50 %", samples=9, confidence="0.95", census=True), "census", "has `census`"),
         (criterion("all-pass", samples=1, warm_up=1), "warm_up", "has `warm_up`"),
         (criterion("all-pass", samples=1, consecutive=2), "consecutive", "has `consecutive`"),
-        (criterion(method="examine", samples=1), "samples", "has `samples`"),
+        (examined(samples=1), "samples", "has `samples`"),
+        (examined(subjects=("store",)), "subjects", "has `subjects`"),
+        (examined(document=None), "method", "names no document"),
+        (examined(signer=None), "method", "says not by whom"),
+        (examined(signer="@ops-team"), "signer", "is no plain name"),
+        (examined(signer="a b"), "signer", "is no plain name"),
+        (examined(document="/etc/passwd"), "document", "is no path below the root folder"),
+        (examined(document="../charter.md"), "document", "is no path below the root folder"),
+        (examined(document="docs/./charter.md"), "document", "is no path below the root folder"),
+        (examined(document="docs//charter.md"), "document", "is no path below the root folder"),
+        (examined(document="docs/*.md"), "document", "is no path below the root folder"),
+        (examined(document="docs\\charter.md"), "document", "is no path below the root folder"),
+        (examined(document=" charter.md"), "document", "is no path below the root folder"),
+        (criterion("all-pass", samples=1, document="charter.md"), "document", "has `document`"),
+        (criterion("all-pass", samples=1, signer="owner"), "signer", "has `signer`"),
         (criterion(control=Control(of="S1.x", fault="f"), samples=1), "samples", "has `samples`"),
         (criterion(control=Control(of="S1.x", fault="f"), fidelity="live"), "fidelity", "has `fidelity`"),
         (criterion(control=Control(of="S1.x", fault="f"), assurance="E2"), "assurance", "has `assurance`"),

@@ -243,11 +243,6 @@ def test_a_planned_criterion_is_not_run_whatever_there_is(bench):
     assert bench.judged("S1.works").sentence == "planned, no tests"
 
 
-def test_a_document_that_nobody_signed_is_not_run(bench):
-    bench.criterion("S1.charter", method="examine").ran("test_it", "S1.charter")
-    assert bench.verdict("S1.charter") == (NOT_RUN, "unsigned")
-
-
 # what was to run next
 
 

@@ -76,7 +76,8 @@ def test_the_same_plan_gives_the_same_bytes(certificate):
         (["failures(x) <= 0"], {"samples": 5, "requires": "memory and not memory"}, "unsound", "no facts were found"),
         (["p95(x) <= 1 ms"], {"samples": 10, "confidence": "0.95"}, "unsound", "too-few-for-any-bound"),
         ([], {"planned": True}, "waits", "planned"),
-        ([], {"method": "examine"}, "waits", "examined"),
+        ([], {"method": "examine", "document": "a.md", "signer": "ada"}, "proven", ""),
+        ([], {"method": "examine", "document": "a.md", "signer": "ada", "fidelity": "live"}, "proven", ""),
     ],
 )
 def test_what_cannot_be_proven_or_cannot_fail_is_said(limits, fields, state, sentence):

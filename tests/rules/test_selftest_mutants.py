@@ -322,15 +322,15 @@ def passed(original):
 
 
 def all_closed(original):
-    def make_context(evidence, level):
-        found = original(evidence, level)
+    def make_context(evidence, *proven):
+        found = original(evidence, *proven)
         return dataclasses.replace(found, closed=frozenset(one.run for one in evidence.runs_opened))
 
     return make_context
 
 
 def no_crash(original):
-    return lambda evidence, level: dataclasses.replace(original(evidence, level), crashed=frozenset())
+    return lambda evidence, *proven: dataclasses.replace(original(evidence, *proven), crashed=frozenset())
 
 
 def inherited(original):

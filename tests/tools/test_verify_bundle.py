@@ -124,7 +124,7 @@ def test_its_types_are_those_of_the_schemas(second):
     names |= {"Target": "TargetCard", "Verdict": "CriterionVerdict", "Decided": "GateDecision"}
     names |= {"Stage": "StageDecision", "Worker": "JournalHead", "Envelope": "EnvelopeForm"}
     names |= {"Signature": "EnvelopeSignature", "Statement": "DecisionStatement", "Claim": "DecisionPredicate"}
-    names |= {"Subject": "Resource", "Confined": "Confinement"}
+    names |= {"Subject": "Resource", "Confined": "Confinement", "Examined": "ExaminationStatement"}
     titles = {ours: theirs for theirs, ours in names.items()}
     seen = set()
     for path in (ROOT / "pytest_spiral" / "schemas").glob("*.json"):
@@ -150,7 +150,7 @@ def test_its_types_are_those_of_the_schemas(second):
 
 def kebab(name):
     word = "".join(f"-{one.lower()}" if one.isupper() else one for one in name).strip("-")
-    return {"fact-seen": "fact", "subject-seen": "subject"}.get(word, word)
+    return {"fact-seen": "fact", "subject-seen": "subject", "document-seen": "document"}.get(word, word)
 
 
 # Agreement

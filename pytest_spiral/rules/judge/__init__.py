@@ -10,6 +10,7 @@ from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Gate, GateCard, Plan
 from pytest_spiral.model.judgement import CriterionVerdict, Debt, GateDecision, Judgement, StageDecision
+from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.rules.combine import Standing, combine, combine_stage
 from pytest_spiral.rules.judge.context import make_context
@@ -31,16 +32,18 @@ def judge(
     unproven: Mapping[str, str] = _ALL_PROVEN,
     level: Level = "E0",
     stale: Mapping[str, str] = _ALL_FRESH,
+    trust: TrustRoot | None = None,
 ) -> Judgement:
     """Judge everything in scope.
 
     `unproven` has criteria that the bar's selftest could not prove, or could not make to fail, each with the reason:
     they are invalid unless something worse is known of them. `level` is the level of assurance that was proven of the
-    evidence: what a run writes of itself is judged at E0, since nobody has signed it yet. `stale` has criteria of which an input has changed since, each with what
-    changed: they count as not run. What a run writes of itself knows of none. Pure: the same evidence gives the same value, byte for
-    byte once written canonically, on any machine at any time.
+    evidence: what a run writes of itself is judged at E0, since nobody has signed it yet. `stale` has criteria of which
+    an input has changed since, each with what changed: they count as not run. `trust` says whose signatures on examined
+    documents count. What a run writes of itself knows of neither. Pure: the same evidence gives the same value, byte
+    for byte once written canonically, on any machine at any time.
     """
-    context = make_context(evidence, level)
+    context = make_context(evidence, level, trust)
     gates = scope_of(evidence)
     verdicts = _guarded([judge_criterion(one, context) for gate in gates for one in gate.criteria], evidence.plan)
     verdicts = [_unproven(one, unproven[one.id]) if one.id in unproven else one for one in verdicts]

@@ -11,6 +11,7 @@ from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.profile import Fact
 from pytest_spiral.model.record import ControlOpened, RunOpened, SubjectSeen, Test
+from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.facts import all_facts
 from pytest_spiral.rules.history import History, history_of
 
@@ -25,7 +26,7 @@ class Context:
     record says that they prove a criterion, collected or not. `unlisted` are tests that a process was to run next and
     that the inventory does not list. `stopped` are those that were running when the run was stopped, with the reason
     why. `earlier` are attempts that the bundle carries, by nonce. `level` is the level of assurance that was proven of
-    all this.
+    all this, `trust` the trust root by which signatures of people count (None: whoever judges has none).
     """
 
     evidence: Evidence
@@ -45,6 +46,7 @@ class Context:
     stopped: Mapping[str, str]
     earlier: Mapping[str, "Carried"]
     level: Level = "E0"
+    trust: TrustRoot | None = None
 
     def own(self, criterion: Criterion) -> tuple[Measurement, ...]:
         """What was measured for a criterion; for a control, what was measured under its fault."""
@@ -89,7 +91,7 @@ class Carried(NamedTuple):
     context: Context
 
 
-def make_context(evidence: Evidence, level: Level = "E0") -> Context:
+def make_context(evidence: Evidence, level: Level = "E0", trust: TrustRoot | None = None) -> Context:
     """Index the evidence: measurements in the order in which their tests were collected, whoever wrote first."""
     measuring = {one.test for one in evidence.measurements}
     place = {item.id: at for at, item in enumerate(evidence.inventory.items) if item.id in measuring}
@@ -117,6 +119,7 @@ def make_context(evidence: Evidence, level: Level = "E0") -> Context:
         stopped={test: one.why for one in evidence.stopped for test in one.running},
         earlier={one.nonce: Carried(one, make_context(one.evidence)) for one in evidence.earlier},
         level=level,
+        trust=trust,
     )
 
 

@@ -1,5 +1,7 @@
 """Judging one criterion: its limits, its tests' ends, its control, its subjects, its environment."""
 
+import msgspec
+
 from pytest_spiral.model.attestation import LEVELS
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Limit
@@ -9,6 +11,7 @@ from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.judge.attempts import among_attempts
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.control import judge_control
+from pytest_spiral.rules.judge.examination import examined_fidelity, judge_examination, unproven_signer
 from pytest_spiral.rules.judge.finding import PASSED, Finding, broken_limits, overruled, worst
 from pytest_spiral.rules.judge.limit import judge_limit
 from pytest_spiral.rules.judge.needs import on_requirement
@@ -27,8 +30,8 @@ def judge_criterion(criterion: Criterion, context: Context) -> CriterionVerdict:
     if criterion.planned:
         return _verdict(criterion, context, [Finding(Verdict.NOT_RUN, "planned", "planned, no tests")], ())
     if criterion.method == "examine":
-        wanted = "wants a document that a person has examined and signed; none is here"
-        return _verdict(criterion, context, [Finding(Verdict.NOT_RUN, "unsigned", wanted)], ())
+        lines, findings = judge_examination(criterion, context)
+        return _verdict(criterion, context, findings, lines)
     findings = judge_tests(criterion, context)
     measurements = context.own(criterion)
     limits: tuple[LimitVerdict, ...] = ()
@@ -153,19 +156,30 @@ def _verdict(
         tests=tuple(item.id for item in context.selected(criterion)),
         ran=limited or (_ran(criterion, context) if by_outcome(criterion) else bool(limits)),
     )
-    shown = among_attempts(on_requirement(shown, criterion, context), criterion, context, findings)
-    shown = _at_fidelity(on_requirement(shown, criterion, context), criterion, context)
-    return _at_level(shown, criterion, context)
+    shown = on_requirement(shown, criterion, context)
+    if criterion.method == "examine":  # a document has been examined or not, however often a run looked
+        shown = msgspec.structs.replace(_by_signer(shown, criterion, context), runs=(str(shown.verdict),))
+    else:
+        shown = on_requirement(among_attempts(shown, criterion, context, findings), criterion, context)
+    return _at_level(_at_fidelity(shown, criterion, context), criterion, context)
+
+
+def _by_signer(shown: CriterionVerdict, criterion: Criterion, context: Context) -> CriterionVerdict:
+    """A pass that rests on a signature of nobody knows whom is a condition; nothing but a pass is changed by it."""
+    unproven = unproven_signer(criterion, context)
+    return shown if unproven is None or shown.verdict is not Verdict.PASS else overruled(shown, unproven)
 
 
 def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context) -> CriterionVerdict:
     """A pass below the fidelity asked for is a condition; nothing but a pass is changed by it."""
     target = context.evidence.bundle.target
     wanted = Fidelity(criterion.fidelity) if criterion.fidelity else None
-    if wanted is None or shown.verdict is not Verdict.PASS or shown_fidelity(criterion, context).rank >= wanted.rank:
+    examined = criterion.method == "examine"
+    found = examined_fidelity(criterion, context) if examined else shown_fidelity(criterion, context)
+    if wanted is None or shown.verdict is not Verdict.PASS or found.rank >= wanted.rank:
         return shown
     where = target.name or "no target"
-    unseen = f", which nothing shows {where} to be" if target.fidelity.rank >= wanted.rank else ""
+    unseen = f", which nothing shows {where} to be" if target.fidelity.rank >= wanted.rank and not examined else ""
     sentence = f"pass on {where}, needs {wanted}{unseen}"
     limited = Finding(Verdict.ENVIRONMENT_LIMITED, "fidelity", sentence, shown.requirement, "environment")
     return overruled(shown, limited)

@@ -14,7 +14,7 @@ from pytest_spiral.model.selftest import Certificate, CriterionProof, Miss
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.canonical import canonical_bytes, digest
 from pytest_spiral.rules.judge import judge
-from pytest_spiral.rules.selftest import controls, ends, pairs, samples, surroundings, times
+from pytest_spiral.rules.selftest import controls, documents, ends, pairs, samples, surroundings, times
 from pytest_spiral.rules.selftest.defect import Broken, Defect
 from pytest_spiral.rules.selftest.scene import Scene
 from pytest_spiral.rules.selftest.sound import MOST_TRIED, VOUCHED, events_of, scaled, size_of, stage, tests_of
@@ -26,6 +26,7 @@ DEFECTS: Final[tuple[Defect, ...]] = (
     *ends.DEFECTS,
     *surroundings.DEFECTS,
     *controls.DEFECTS,
+    *documents.DEFECTS,
 )
 """The catalogue, in the order of the certificate. Changing what one of them makes is a new `CATALOGUE`."""
 
@@ -34,6 +35,11 @@ _MOST_CRITERIA: Final = 1_000
 _LEAST_WORK: Final = 50
 _OWN: Final = frozenset({*(one.id for one in (*ends.DEFECTS, *controls.DEFECTS, *surroundings.DEFECTS))})
 """Defects that apply to a control too, which has no samples of its own but those under its fault."""
+
+_EXAMINED: Final = frozenset(
+    {*(one.id for one in documents.DEFECTS), "requirement-unmet", "requirement-unknown", "gate-missing", "narrowed"}
+)
+"""Defects that apply to a document that a person examines, for which no test has to run."""
 
 _BROKEN: Final = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 _BLOCKING: Final = frozenset({Verdict.FAIL, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.NOT_RUN})
@@ -64,7 +70,7 @@ def selftest(plan: Plan, only: frozenset[str] | None = None) -> Certificate:
 def _work(criterion: Criterion, plan: Plan) -> int:
     """How much trying a criterion takes, in samples judged for each defect and limit."""
     bar = scaled(_measured(criterion, plan))[0]
-    if criterion.planned or criterion.method == "examine" or size_of(bar) > MOST_TRIED:
+    if criterion.planned or size_of(bar) > MOST_TRIED:
         return 0
     each = (size_of(bar) + bar.warm_up + _LEAST_WORK) * bar.consecutive * max(1, len(bar.limits)) ** 2
     return each * (tests_of(bar) if len(bar.limits) > 1 else 1)
@@ -72,16 +78,15 @@ def _work(criterion: Criterion, plan: Plan) -> int:
 
 def prove(criterion: Criterion, plan: Plan) -> CriterionProof:
     """Try one criterion of a plan with every defect of the catalogue."""
-    if criterion.planned or criterion.method == "examine":
-        why = "planned, so nothing judges it yet" if criterion.planned else "examined by a person, and not judged"
-        return CriterionProof(id=criterion.id, state="waits", sentence=why)
+    if criterion.planned:
+        return CriterionProof(id=criterion.id, state="waits", sentence="planned, so nothing judges it yet")
     bar, how = scaled(_measured(criterion, plan))
     if size_of(bar) > MOST_TRIED or events_of(bar) > MOST_TRIED:
         what = "samples" if size_of(bar) > MOST_TRIED else "events"
         return _untried(criterion, f"it takes more than {MOST_TRIED:,} {what} to be proven")
     try:
         scene = stage(criterion, plan)
-        judgement = judge(scene.evidence, level=VOUCHED)
+        judgement = judge(scene.evidence, level=VOUCHED, trust=scene.trust)
     except _BROKEN as error:  # UnsoundError among them; of the others, none is expected, and none may end a run
         return CriterionProof(id=criterion.id, state="unsound", scaled=how, sentence=f"{str(error).removesuffix('.')}.")
     verdict = _verdict(judgement, criterion)
@@ -109,7 +114,7 @@ def _try_all(scene: Scene, how: str, note: str) -> CriterionProof:
     missed: list[Miss] = []
     tried = 0
     for defect in DEFECTS:
-        outcomes = [_judged(defect, broken, scene.criterion) for broken in _variants(defect, scene)]
+        outcomes = [_judged(defect, broken, scene) for broken in _variants(defect, scene)]
         misses = [one for one in outcomes if one is not None]
         tried += len(outcomes)
         missed += misses
@@ -127,17 +132,19 @@ def _try_all(scene: Scene, how: str, note: str) -> CriterionProof:
 
 
 def _variants(defect: Defect, scene: Scene) -> Iterator[Broken]:
-    if scene.criterion.control is None or defect.id in _OWN:
+    only = _EXAMINED if scene.criterion.method == "examine" else _OWN if scene.criterion.control is not None else None
+    if only is None or defect.id in only:
         yield from defect.make(scene)
 
 
-def _judged(defect: Defect, broken: Broken, criterion: Criterion) -> Miss | None:
+def _judged(defect: Defect, broken: Broken, scene: Scene) -> Miss | None:
     """None where the defect was caught: no more is left of a pass, and of a permission, than it leaves.
 
     A judge that breaks on what it should refuse has not caught it.
     """
+    criterion = scene.criterion
     try:
-        judgement = judge(broken.evidence, level=VOUCHED)
+        judgement = judge(broken.evidence, level=VOUCHED, trust=scene.trust)
     except _BROKEN as error:
         return Miss(defect=defect.id, where=broken.where, verdict=f"{type(error).__name__}: {error}")
     verdict = _verdict(judgement, criterion)

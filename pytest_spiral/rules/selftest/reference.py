@@ -69,6 +69,15 @@ REFERENCE: Final = Plan(
                 _criterion(
                     "staging", "failures(step) <= 0", samples=3, fidelity="staging", subjects=("store", "stream")
                 ),
+                _criterion("charter", method="examine", document="docs/charter.md", signer="owner@example.org"),
+                _criterion(
+                    "minutes",
+                    method="examine",
+                    document="minutes.md",
+                    signer="chair",
+                    fidelity="live",
+                    level="advisory",
+                ),
             ),
         ),
     )

@@ -10,6 +10,7 @@ import msgspec
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.measurement import Measurement, Sample
+from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.limits import COMPARED, bound_of
 from pytest_spiral.rules.statistics.arguments import exact
 from pytest_spiral.rules.units import convert
@@ -120,13 +121,17 @@ def failed(sample: Sample) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Sound evidence of one criterion, as scaled; `controls` are the scenes of the controls that guard it."""
+    """Sound evidence of one criterion, as scaled; `controls` are the scenes of the controls that guard it.
+
+    `trust` is the trust root that knows its signer, where it has one.
+    """
 
     criterion: Criterion
     evidence: Evidence
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     controls: tuple["Scene", ...] = ()
     note: str = ""
+    trust: TrustRoot | None = None
 
     @property
     def test(self) -> str:

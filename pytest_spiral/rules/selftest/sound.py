@@ -9,19 +9,23 @@ import msgspec
 
 from pytest_spiral.model.attestation import Level
 from pytest_spiral.model.evidence import BundleStart, Evidence, Inventory, InventoryItem, Scope, TargetCard
+from pytest_spiral.model.examination import SIGNOFF, Examination, ExaminationStatement
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate, Limit, Plan
 from pytest_spiral.model.measurement import Measurement, Sample
 from pytest_spiral.model.profile import Fact, profile_of
 from pytest_spiral.model.record import (
+    Attached,
     Challenge,
     ControlClosed,
     ControlOpened,
+    DocumentSeen,
     RunClosed,
     RunOpened,
     SubjectSeen,
     Test,
 )
+from pytest_spiral.model.trust import ED25519, TrustedKey, TrustRoot
 from pytest_spiral.model.verdict import Verdict
 from pytest_spiral.rules.criteria import criterion_faults
 from pytest_spiral.rules.judge import judge
@@ -30,6 +34,7 @@ from pytest_spiral.rules.selftest.facts import STATED, facts_for
 from pytest_spiral.rules.selftest.recipes import UnsoundError, recipes_of
 from pytest_spiral.rules.selftest.scene import Recipe, Scene, failed
 from pytest_spiral.rules.selftest.tails import too_many
+from pytest_spiral.rules.times import told
 from pytest_spiral.rules.units import UnitError, decimal_text, parse_quantity
 
 MOST_SAMPLES: Final = 100
@@ -49,6 +54,7 @@ _MOST_BLOCKS: Final = 40
 _MOST_RUNS: Final = 4
 _FILE: Final = "selftest.py"
 _NONCE: Final = "5e1f7e57"
+_KEYID: Final = f"SHA256:{'A' * 43}"
 
 
 def scaled(criterion: Criterion) -> tuple[Criterion, str]:
@@ -125,6 +131,8 @@ def _can_fail(criterion: Criterion) -> bool:
 
 def stage(criterion: Criterion, plan: Plan) -> Scene:
     """Sound evidence of a criterion of a plan, with that of its controls; raises UnsoundError where none can be made."""
+    if criterion.method == "examine":
+        return _stage_examined(criterion)
     if criterion.control is not None:
         return _stage_control(criterion, plan)
     guards = [one for one in plan.criteria() if one.control is not None and one.control.of == criterion.id]
@@ -150,6 +158,37 @@ def _stage_plain(bar: Criterion) -> Scene:
         runs_closed=tuple(RunClosed(run=run, outcome="closed") for run in runs if run),
     )
     return Scene(bar, evidence, recipes)
+
+
+def _stage_examined(criterion: Criterion) -> Scene:
+    """A document that lies there as its signer has signed it, and a trust root that knows their key."""
+    name, signer = criterion.document or "", criterion.signer or ""
+    kept = Attached(path="attachments/examined", name=name, media_type="", bytes=0, sha256=f"sha256:{'0' * 64}")
+    statement = ExaminationStatement(
+        criterion=criterion.id,
+        document=name,
+        bytes=kept.bytes,
+        sha256=kept.sha256,
+        signer=signer,
+        examined=told(0),
+    )
+    seen = DocumentSeen(
+        criterion=criterion.id,
+        document=name,
+        path=kept.path,
+        bytes=kept.bytes,
+        sha256=kept.sha256,
+        statement="made up",
+        signature="made up",
+    )
+    key = TrustedKey(keyid=_KEYID, kind=ED25519, public="", principals=(signer,), roles=(SIGNOFF,))
+    evidence = _evidence(
+        (criterion,),
+        inventory=Inventory(),
+        attached=(kept,),
+        examinations=(Examination(seen=seen, statement=statement, keyid=_KEYID),),
+    )
+    return Scene(criterion, evidence, trust=TrustRoot(keys=(key,)))
 
 
 def tests_of(bar: Criterion) -> int:

@@ -1,0 +1,120 @@
+"""What a person signs who has examined a document, and where that lies.
+
+Beside the gates file, in the folder `examined/`, `A1.profile-notes.json` is the statement and `A1.profile-notes.json.sig`
+its armoured SSH signature (PROTOCOL.sshsig of OpenSSH), in the namespace `spiral-signoff`.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from pytest_spiral.model.examination import SIGNOFF, Examination, ExaminationStatement
+from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.gate import Criterion
+from pytest_spiral.model.trust import TrustRoot
+from pytest_spiral.rules.canonical import parse_value
+from pytest_spiral.rules.integrity import shown
+from pytest_spiral.rules.times import TOLERANCE_US, parse_wall, told
+from pytest_spiral.rules.trust import key_faults
+
+FOLDER: Final = "examined"
+SIGNED: Final = ".sig"
+MOST: Final = 16 * 1024
+"""Bytes that a statement, or a signature, may have."""
+
+REHEARSED: Final = Fidelity.SANDBOX
+"""How real an examination is that was signed in rehearsal. A person's own is live."""
+
+DOCUMENT_SHAPE: Final = "write a path below the root folder, such as `docs/charter.md`"
+_SEGMENT: Final = re.compile(r"[^/\\:*?\[\]\x00-\x1f]+")
+
+
+def document_fault(name: str) -> str:
+    """What is wrong with the path of a document; empty where nothing is."""
+    parts = name.split("/")
+    if not all(map(_SEGMENT.fullmatch, parts)) or {".", ".."} & set(parts) or name != name.strip():
+        return "is no path below the root folder"
+    return ""
+
+
+def statement_file(criterion: str) -> str:
+    """Where the statement of a criterion lies, below the folder of its gates file; its signature lies beside it."""
+    return f"{FOLDER}/{criterion}.json"
+
+
+def render_statement(statement: ExaminationStatement) -> bytes:
+    """The bytes that are signed: JSON that people can read."""
+    return msgspec.json.format(msgspec.json.encode(statement), indent=2) + b"\n"
+
+
+def parse_statement(data: bytes) -> ExaminationStatement:
+    """Read a statement strictly; raises UntrustedError."""
+    statement = parse_value(data, ExaminationStatement, most=MOST)
+    parse_wall(statement.examined)
+    return statement
+
+
+def examination_faults(criterion: Criterion, one: Examination, opened: int) -> Iterator[tuple[str, str]]:
+    """What keeps an examination from being one of this criterion: reason code and sentence, the first one decides.
+
+    `opened` is when the run began, in microseconds since 1970-01-01 UTC: what is examined later was not when it began.
+    Who signed is another question, see `signer_faults`.
+    """
+    seen, statement = one.seen, one.statement
+    if seen.document != criterion.document:
+        yield "examined-other", f"the run looked at {shown(seen.document)}, not at {criterion.document}"
+    if not seen.path:
+        yield "document-missing", f"{criterion.document} is not there"
+    if not (seen.statement and seen.signature):
+        yield "unsigned", f"{criterion.document} waits for {criterion.signer} to examine and sign it"
+    if statement is None or not one.keyid:
+        yield "signature-broken", f"what {criterion.signer} is said to have signed does not hold: {one.fault}"
+        return
+    if (statement.criterion, statement.document) != (criterion.id, criterion.document):
+        yield "examined-other", f"signed was {shown(statement.document)} for {shown(statement.criterion)}"
+    if statement.signer != criterion.signer:
+        yield "other-signer", f"{shown(statement.signer)} has examined it, asked for is {criterion.signer}"
+    if (statement.bytes, statement.sha256) != (seen.bytes, seen.sha256):
+        yield "document-changed", f"{criterion.document} has changed since it was examined on {day_of(statement)}"
+    if parse_wall(statement.examined) > opened + TOLERANCE_US:
+        yield (
+            "examined-later",
+            f"it says that it was examined at {statement.examined}, and the run began {told(opened)}",
+        )
+    if statement.rehearsal and Fidelity(criterion.fidelity or Fidelity.UNDECLARED).rank <= REHEARSED.rank:
+        yield (
+            "rehearsal",
+            "it was signed in rehearsal, and a criterion that asks for no more than that has no rehearsals",
+        )
+
+
+def signer_faults(one: Examination, trust: TrustRoot) -> Iterator[str]:
+    """Why a trust root does not take the key for the signer's, as sentences; `one` has a statement and a key.
+
+    Times of a key are held against the time that was signed: who has the key can state it, so revoke a lost one. A
+    signature stands nowhere in a ledger, so that a superseded or compromised key vouches for nothing.
+    """
+    signer = one.statement.signer if one.statement is not None else ""
+    key = trust.key(one.keyid)
+    if key is None:
+        yield f"{one.keyid} is not in the trust root"
+        return
+    if signer not in key.principals:
+        yield f"{one.keyid} is {', '.join(key.principals)} in the trust root, not {signer}"
+    moment = parse_wall(one.statement.examined) if one.statement is not None else 0
+    for _, sentence in key_faults(trust, key, SIGNOFF, (moment, moment), None):
+        yield sentence.removesuffix(".")
+
+
+def day_of(statement: ExaminationStatement) -> str:
+    """The day on which it was examined, in UTC: `2026-11-26`."""
+    return statement.examined.partition("T")[0]
+
+
+def examined_words(statement: ExaminationStatement) -> str:
+    """Say how much was examined, by whom, and when."""
+    how = "signed in rehearsal as" if statement.rehearsal else "signed by"
+    note = f": {statement.note}" if statement.note else ""
+    return f"{statement.bytes:,} bytes {how} {statement.signer} on {day_of(statement)}{note}"

@@ -1,0 +1,84 @@
+"""Judging a document that a person examined: it is there, they signed exactly these bytes, and they are who may."""
+
+from typing import Final
+
+from pytest_spiral.model.examination import Examination
+from pytest_spiral.model.fidelity import Fidelity
+from pytest_spiral.model.gate import Criterion
+from pytest_spiral.model.judgement import LimitVerdict
+from pytest_spiral.model.verdict import Verdict
+from pytest_spiral.rules.examination import REHEARSED, examination_faults, examined_words, signer_faults
+from pytest_spiral.rules.judge.context import Context
+from pytest_spiral.rules.judge.finding import PASSED, Finding
+
+_OPEN: Final = frozenset({"document-missing", "unsigned", "document-changed", "other-signer", "rehearsal"})
+"""What nobody has examined yet. Everything else is a false claim."""
+
+_ROOT: Final = "a trust root"
+
+
+def judge_examination(criterion: Criterion, context: Context) -> tuple[tuple[LimitVerdict, ...], list[Finding]]:
+    """The document's line, where somebody has signed, and what stands against a pass."""
+    found = _examinations(criterion, context)
+    if len(found) != 1:
+        code = "examined-twice" if found else "unsigned"
+        return (), [_finding(code, f"the run looked at {criterion.document} {len(found)} times, and once is right")]
+    (one,) = found
+    opened = context.evidence.bundle.opened
+    findings = [_finding(code, sentence) for code, sentence in examination_faults(criterion, one, opened)]
+    findings += _unkept(one, context)
+    if not findings and context.trust is not None and not _rehearsed(one):
+        findings += [_finding("signer-untrusted", sentence) for sentence in signer_faults(one, context.trust)]
+    return _line(one, findings), findings[:1]
+
+
+def unproven_signer(criterion: Criterion, context: Context) -> Finding | None:
+    """Where nobody can say whose key signed, what makes a pass a condition; a rehearsal says itself that it is none."""
+    for one in _examinations(criterion, context) if context.trust is None else ():
+        if not _rehearsed(one):
+            sentence = f"signed by {one.keyid}; whose key that is, {_ROOT} has to say"
+            return Finding(Verdict.ENVIRONMENT_LIMITED, "signer-unproven", sentence, _ROOT, "environment")
+    return None
+
+
+def examined_fidelity(criterion: Criterion, context: Context) -> Fidelity:
+    """How real an examination is: a person's is live, whatever the target; one in rehearsal is not."""
+    return REHEARSED if any(map(_rehearsed, _examinations(criterion, context))) else Fidelity.LIVE
+
+
+def _examinations(criterion: Criterion, context: Context) -> list[Examination]:
+    """What the run recorded of the criterion's document."""
+    return [one for one in context.evidence.examinations if one.seen.criterion == criterion.id]
+
+
+def _rehearsed(one: Examination) -> bool:
+    return one.statement is not None and one.statement.rehearsal
+
+
+def _finding(code: str, sentence: str) -> Finding:
+    return Finding(Verdict.NOT_RUN if code in _OPEN else Verdict.INVALID, code, sentence)
+
+
+def _unkept(one: Examination, context: Context) -> list[Finding]:
+    """The bundle keeps the document itself, whole, so that a reviewer can read what was examined."""
+    wanted = (one.seen.path, one.seen.bytes, one.seen.sha256)
+    if not one.seen.path or any((kept.path, kept.bytes, kept.sha256) == wanted for kept in context.evidence.attached):
+        return []
+    return [_finding("document-unkept", f"the bundle does not keep {one.seen.document} as it was examined")]
+
+
+def _line(one: Examination, findings: list[Finding]) -> tuple[LimitVerdict, ...]:
+    """The examination as a line among figures; none where nobody has signed."""
+    if one.statement is None:
+        return ()
+    first = next(iter(findings), PASSED)
+    return (
+        LimitVerdict(
+            limit=f"examined({one.seen.document})",
+            statistic="examined",
+            verdict=first.verdict,
+            reason=first.reason,
+            sentence=first.sentence,
+            note=examined_words(one.statement),
+        ),
+    )
