@@ -27,7 +27,7 @@ MOST: Final = 16 * 1024
 REHEARSED: Final = Fidelity.SANDBOX
 """How real an examination is that was signed in rehearsal. A person's own is live."""
 
-DOCUMENT_SHAPE: Final = "write a path below the root folder, such as `docs/charter.md`"
+DOCUMENT_SHAPE: Final = "write a path below the root folder, such as `minutes/charter.md`"
 _SEGMENT: Final = re.compile(r"[^/\\:*?\[\]\x00-\x1f]+")
 
 

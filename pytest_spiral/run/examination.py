@@ -77,9 +77,11 @@ def keep_documents(writer: Writer, root: Path, files: Sequence[GateFile], plan: 
         seen = _seen(one)
         if seen.path:
             media_type = "text/markdown" if one.document.suffix == ".md" else "application/octet-stream"
-            writer.attach(
-                seen.path, one.document, name=one.document.name, media_type=media_type, criteria=(one.criterion.id,)
-            )
+            name, criteria = one.document.name, (one.criterion.id,)
+            try:
+                writer.attach(seen.path, one.document, name=name, media_type=media_type, criteria=criteria)
+            except EvidenceError as problem:
+                raise UseError(f"{seen.document} cannot be kept in the bundle: {problem}") from problem
         writer.append(seen)
 
 
@@ -192,8 +194,9 @@ def _ssh_sign(data: bytes, key: Path) -> str:
         command = ["ssh-keygen", "-q", "-Y", "sign", "-n", SIGNOFF, "-f", str(key), str(message)]
         try:
             done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=_WITHIN_S, check=False)
-        except FileNotFoundError as problem:
-            raise UseError("ssh-keygen is not here, and it signs. Remedy: install OpenSSH's client.") from problem
+        except OSError as problem:
+            said = f"ssh-keygen, which signs, cannot be started ({problem.strerror}). Remedy: install OpenSSH's client."
+            raise UseError(said) from problem
         except subprocess.TimeoutExpired as problem:
             raise UseError(f"ssh-keygen did not sign within {_WITHIN_S} s.") from problem
         signature = message.with_name(message.name + SIGNED)

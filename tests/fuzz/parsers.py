@@ -23,15 +23,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pytest_spiral.errors import GatesFileError, UntrustedError, UseError
 from pytest_spiral.evidence.envelope import open_envelope, parse_statement
 from pytest_spiral.evidence.keys import load_key
+from pytest_spiral.evidence.sshsig import verify_sshsig
 from pytest_spiral.ledger.gitref import parse_place
 from pytest_spiral.model.attestation import DecisionStatement, ResultStatement
 from pytest_spiral.model.entry import LedgerBegun
 from pytest_spiral.model.evidence import BundleStart
+from pytest_spiral.model.examination import SIGNOFF, ExaminationStatement
 from pytest_spiral.model.gate import Plan
 from pytest_spiral.model.judgement import Judgement
 from pytest_spiral.model.manifest import Manifest
 from pytest_spiral.model.parity import ParityDocument, TraceDocument
 from pytest_spiral.model.record import End
+from pytest_spiral.rules import examination
 from pytest_spiral.rules.canonical import canonical_bytes, parse_canonical, parse_foreign, parse_strict, parse_value
 from pytest_spiral.rules.chain import parse_line
 from pytest_spiral.rules.criteria import plan_faults
@@ -125,6 +128,12 @@ START = {
     "target": {"name": "sandbox", "fidelity": "sandbox"}, "scope": {"stages": ["stage_b"]},
     "profile": {"name": "bench", "facts": []}, "argv": ["pytest"],
 }  # fmt: skip
+EXAMINED = examination.render_statement(
+    ExaminationStatement(
+        criterion="S1.charter", document="docs/charter.md", bytes=7, sha256=DIGEST, signer="ada",
+        examined="2026-11-01T08:00:00Z",
+    )
+)  # fmt: skip
 LINE = b'{"n":0,"prev":"%s","wall":1,"mono":1,"kind":"end","body":{"status":"finished"}}\n' % DIGEST.encode()
 KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a key of nobody").digest())
 PUBLIC = KEY.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
@@ -215,6 +224,14 @@ def table() -> dict[str, Parser]:
         "head": Parser(of_text(parse_head), untrusted, (f"spiral-head/1 {DIGEST} 3 {DIGEST}".encode(),)),
         "envelope": Parser(_envelope, untrusted, (ENVELOPE,)),
         "statement": Parser(lambda data: parse_statement(data, ResultStatement), untrusted, (STATEMENT,)),
+        "examination": Parser(examination.parse_statement, untrusted, (EXAMINED,)),
+        "SSH signature": Parser(
+            lambda data: verify_sshsig(EXAMINED, _armour(data), SIGNOFF), untrusted, (_ssh_signature(EXAMINED),)
+        ),
+        "SSH armour": Parser(
+            of_text(lambda text: verify_sshsig(EXAMINED, text, SIGNOFF)), untrusted,
+            (_armour(_ssh_signature(EXAMINED)).encode(),),
+        ),
         "trust root": Parser(of_text(lambda text: parse_trust(text, "t")), (UseError,), (TRUST,)),
         "public key": Parser(of_text(lambda text: parse_public_key(text, "k")), (UseError,), (PUBLIC,)),
         "private key": Parser(_key, (UseError,), (_private(PrivateFormat.OpenSSH), _private(PrivateFormat.PKCS8))),
@@ -258,6 +275,22 @@ def table() -> dict[str, Parser]:
         ),
         "second: trust root": Parser(of_text(second.read_trust), (ValueError,), (TRUST,)),
     }  # fmt: skip
+
+
+def _armour(blob: bytes) -> str:
+    return f"-----BEGIN SSH SIGNATURE-----\n{base64.encodebytes(blob).decode()}-----END SSH SIGNATURE-----\n"
+
+
+def _ssh_signature(message: bytes) -> bytes:
+    """PROTOCOL.sshsig of OpenSSH, by hand."""
+
+    def strings(*parts: bytes) -> bytes:
+        return b"".join(len(one).to_bytes(4, "big") + one for one in parts)
+
+    space, kind = SIGNOFF.encode(), b"ssh-ed25519"
+    signed = b"SSHSIG" + strings(space, b"", b"sha512", hashlib.sha512(message).digest())
+    inner = strings(kind, KEY.sign(signed))
+    return b"SSHSIG\0\0\0\1" + strings(strings(kind, KEY.public_key().public_bytes_raw()), space, b"", b"sha512", inner)
 
 
 def _private(form: PrivateFormat) -> bytes:

@@ -257,7 +257,7 @@ def test_every_reason_of_the_verifier_is_in_the_manual_as_the_program_says_it(do
 
 
 def codes_of_the_judge(root: Path) -> set[str]:
-    """Codes that the judging rules give: literal arguments of findings, and those of the statistics."""
+    """Codes that the judging rules give: literal arguments of findings, keys of `VERDICTS`, those of the statistics."""
     found = {str(one) for one in Reason}
     for path in (root / "pytest_spiral" / "rules" / "judge").glob("*.py"):
         tree = ast.parse(path.read_text())
@@ -267,6 +267,8 @@ def codes_of_the_judge(root: Path) -> set[str]:
                 found |= {one.value for one in node.args[place : place + 1] if isinstance(one, ast.Constant)}
             if isinstance(node, ast.keyword) and node.arg == "reason" and isinstance(node.value, ast.Constant):
                 found.add(node.value.value)
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "VERDICTS":
+                found |= {one.value for table in ast.walk(node) if isinstance(table, ast.Dict) for one in table.keys}
             if isinstance(node, ast.Dict):
                 pairs = [one.elts[0] for one in node.values if isinstance(one, ast.Tuple) and len(one.elts) == 2]
                 found |= {one.value for one in pairs if isinstance(one, ast.Constant)}

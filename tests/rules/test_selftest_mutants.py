@@ -49,6 +49,11 @@ def findings_without(*codes):
     return lambda original: without(original, *codes)
 
 
+def faults_without(code):
+    """As the original, and one code is never found."""
+    return lambda original: lambda *given: (one for one in original(*given) if one[0] != code)
+
+
 def never(code):
     """As the original, and a refusal with that code becomes a pass."""
 
@@ -615,6 +620,15 @@ SWITCHES = {
     "fidelity-no-condition": (JUDGE, "_standing", counts_for_more, "staging"),
     "requirement": (f"{JUDGE}.criterion", "on_requirement", the_same, "needs"),
     "requirement-met": (f"{JUDGE}.needs", "judge_needs", replaced(lambda *_: None), "needs"),
+    # documents that people examine
+    **{
+        f"examined-{code}": (f"{JUDGE}.examination", "examination_faults", faults_without(code), "charter")
+        for code in ("examined-other", "unsigned", "document-changed", "other-signer", "examined-later", "rehearsal")
+    },
+    "examined-unkept": (f"{JUDGE}.examination", "_unkept", replaced(nothing), "charter"),
+    "examined-by-anybody": (f"{JUDGE}.examination", "signer_faults", replaced(nothing), "charter"),
+    "examined-as-live": (f"{JUDGE}.criterion", "examined_fidelity", most_real, "minutes"),
+    "examined-not-at-all": (f"{JUDGE}.criterion", "judge_examination", replaced(lambda *_: ((), [])), "charter"),
     # what it adds up to
     "decision": (JUDGE, "combine", always_go, "failures"),
     "decision-of-all": (JUDGE, "combine_stage", always_go, "failures"),

@@ -1,5 +1,7 @@
 """Judging a document that a person examined: it is there, they signed exactly these bytes, and they are who may."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from pytest_spiral.model.examination import Examination
@@ -11,8 +13,22 @@ from pytest_spiral.rules.examination import REHEARSED, examination_faults, exami
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import PASSED, Finding
 
-_OPEN: Final = frozenset({"document-missing", "unsigned", "document-changed", "other-signer", "rehearsal"})
-"""What nobody has examined yet. Everything else is a false claim."""
+VERDICTS: Final[Mapping[str, Verdict]] = MappingProxyType(
+    {
+        "document-missing": Verdict.NOT_RUN,
+        "unsigned": Verdict.NOT_RUN,
+        "document-changed": Verdict.NOT_RUN,
+        "other-signer": Verdict.NOT_RUN,
+        "rehearsal": Verdict.NOT_RUN,
+        "examined-other": Verdict.INVALID,
+        "examined-twice": Verdict.INVALID,
+        "examined-later": Verdict.INVALID,
+        "document-unkept": Verdict.INVALID,
+        "signature-broken": Verdict.INVALID,
+        "signer-untrusted": Verdict.INVALID,
+    }
+)
+"""What stands against an examination, by reason code: nobody has examined it yet, or what says so is false."""
 
 _ROOT: Final = "a trust root"
 
@@ -56,7 +72,7 @@ def _rehearsed(one: Examination) -> bool:
 
 
 def _finding(code: str, sentence: str) -> Finding:
-    return Finding(Verdict.NOT_RUN if code in _OPEN else Verdict.INVALID, code, sentence)
+    return Finding(VERDICTS[code], code, sentence)
 
 
 def _unkept(one: Examination, context: Context) -> list[Finding]:

@@ -69,7 +69,7 @@ REFERENCE: Final = Plan(
                 _criterion(
                     "staging", "failures(step) <= 0", samples=3, fidelity="staging", subjects=("store", "stream")
                 ),
-                _criterion("charter", method="examine", document="docs/charter.md", signer="owner@example.org"),
+                _criterion("charter", method="examine", document="charter.md", signer="owner@example.org"),
                 _criterion(
                     "minutes",
                     method="examine",

@@ -1,0 +1,145 @@
+"""A document that a person examines: kept and judged in each way to run, and no test's to prove."""
+
+import pytest
+
+from pytest_spiral.evidence.keys import load_key, make_key, write_key
+from pytest_spiral.rules.trust import parse_trust
+from pytest_spiral.run.examination import asked_for, look_at, rehearse_examination, sign_examination
+from pytest_spiral.run.grounds import Grounds
+from pytest_spiral.run.verify import judge_now, verify_bundle
+
+WAYS = {"plain": (), "without-xdist": ("-p", "no:xdist"), "two-workers": ("-n", "2")}
+WORKS = 'works\nlimit = "all-pass"\nsamples = 1'
+CHARTER = 'charter\nmethod = "examine"\ndocument = "docs/charter.md"\nsigner = "ada"'
+PASSING = '@pytest.mark.criterion("S1.works")\ndef test_it():\n    pass\n'
+
+
+@pytest.fixture
+def project(lab):
+    """A gate with a test that passes and a charter to examine."""
+    lab.gates(WORKS, CHARTER)
+    lab.test(PASSING)
+    lab.write("docs/charter.md", "# Charter\n")
+    lab.apart = True
+    return lab
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    """A folder with the keys `ada` and `job`."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name in ("ada", "job"):
+        write_key(folder / name, make_key())
+    return folder
+
+
+def trust(keys):
+    roles = {"ada": "spiral-signoff", "job": "spiral-job"}
+    lines = [f'{name} namespaces="{role}" {load_key(keys / name).public}' for name, role in roles.items()]
+    return parse_trust("\n".join(lines), "trust")
+
+
+def charter(project):
+    (found,) = asked_for(project.path)
+    return found
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_what_nobody_examined_keeps_the_gate_shut(project, way):
+    ran = project.run(*way)
+    assert (ran.status, ran.decision) == (1, "NO-GO")
+    assert ran.criterion("S1.charter").reason == "unsigned"
+    assert "waits for ada to examine and sign it [unsigned]" in " ".join(ran.out.split())
+    assert ran.verified == 1
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_what_its_signer_examined_is_a_go_for_whoever_knows_their_key(project, keys, way):
+    sign_examination(charter(project), keys / "ada", "read it")
+    ran = project.run(f"--spiral-key={keys / 'job'}", *way)
+    assert (ran.status, ran.decision) == (0, "CONDITIONAL GO")
+    assert "10 bytes signed by ada on" in " ".join(ran.out.split())
+    (kept,) = [one for one in ran.evidence.attached if one.criteria == ("S1.charter",)]
+    assert (ran.bundle / kept.path).read_text() == "# Charter\n"
+    checked = verify_bundle(ran.bundle, Grounds(trust=trust(keys)))
+    assert (checked.report.findings, checked.status("go"), str(checked.proven.decision)) == ((), 0, "GO")
+    assert checked.judgement.permission == 1
+
+
+def test_the_document_is_read_when_the_run_begins(project, keys):
+    """Whatever a test makes of it later."""
+    sign_examination(charter(project), keys / "ada")
+    project.test(PASSING.replace("pass", 'open("docs/charter.md", "a").write("more")'))
+    assert project.run().criterion("S1.charter").original == "pass"
+    assert project.run().criterion("S1.charter").reason == "document-changed"
+
+
+def test_a_rehearsal_is_a_condition(project):
+    project.gates(WORKS, CHARTER + '\nfidelity = "live"')
+    rehearse_examination(charter(project))
+    ran = project.run()
+    assert (ran.decision, ran.criterion("S1.charter").reason) == ("CONDITIONAL GO", "fidelity")
+    assert "signed in rehearsal as ada" in " ".join(ran.out.split())
+
+
+def test_a_changed_document_makes_a_sealed_verdict_stale(project, keys):
+    sign_examination(charter(project), keys / "ada")
+    ran = project.run()
+    assert judge_now(ran.bundle, project.path)[2] == ()
+    project.write("docs/charter.md", "# Another\n")
+    _, judgement, changes = judge_now(ran.bundle, project.path)
+    assert [(one.criterion, one.path) for one in changes] == [("S1.charter", "docs/charter.md")]
+    assert next(one for one in judgement.criteria if one.id == "S1.charter").reason == "stale"
+    project.write("docs/other.md", "x")
+    assert len(judge_now(ran.bundle, project.path)[2]) == 1
+
+
+def test_a_test_cannot_claim_it(project):
+    project.test(PASSING.replace("S1.works", "S1.charter"))
+    ran = project.run()
+    assert ran.status == 4
+    assert (
+        "S1.charter is a document that a person examines, so no test proves it: spiral examine S1.charter"
+        in " ".join(ran.out.split())
+    )
+    assert ran.judgement is None
+
+
+def test_what_lies_beside_it_and_is_no_text_is_wrong_use(project):
+    project.write("examined/S1.charter.json", b"\xff")
+    ran = project.run()
+    assert (ran.status, "Remedy: write it with spiral examine." in ran.out) == (4, True)
+
+
+def test_words_of_the_signer_cannot_paint_the_terminal(project, keys):
+    """A statement may come with the change under test, and be written by hand."""
+    said = charter(project)
+    sign_examination(said, keys / "ada", "a\x1b[2Jb\u202ec\nd")
+    assert look_at(said).faults == ()
+    ran = project.run("--color=no")
+    assert "signed by ada" in ran.out
+    assert not {"\x1b", "\u202e"} & set(ran.out)
+
+
+def test_without_evidence_nothing_is_looked_at(project):
+    project.write("examined/S1.charter.json", b"\xff")
+    assert project.run(evidence=False).status == 0
+
+
+def test_a_document_in_which_a_secret_stands_is_not_kept(project, monkeypatch):
+    monkeypatch.setenv("CHARTER_TOKEN", "hush-hush-hush-1234")
+    project.write("pytest.ini", "[pytest]\nspiral_secrets = CHARTER_TOKEN\n")
+    project.write("docs/charter.md", "the token is hush-hush-hush-1234\n")
+    ran = project.run()
+    assert (ran.status, ran.judgement) == (4, None)
+    assert "docs/charter.md cannot be kept in the bundle: a declared secret was about to be written" in " ".join(
+        ran.out.split()
+    )
+    for path in project.path.glob("reports/**/*"):
+        assert not path.is_file() or b"hush-hush" not in path.read_bytes()
+
+
+def test_a_document_that_looks_like_a_secret_is_quarantined_and_unproven(project, keys):
+    project.write("docs/charter.md", "AKIA" + "ABCDEFGHIJKLMNOP" + "\n" + "-----BEGIN RSA PRIVATE KEY-----\n")
+    sign_examination(charter(project), keys / "ada")
+    assert project.run().criterion("S1.charter").reason == "document-unkept"
