@@ -24,6 +24,8 @@ def _run(options: argparse.Namespace) -> Answer:
     for one in evidence.measurements:
         for name in [one.control] if one.control else one.criteria:
             files.setdefault(name, []).append(f"samples/{one.file}")
+    for seen in (one.seen for one in evidence.examinations):
+        files[seen.criterion] = [seen.path] if seen.path else []
     lines = render_why(
         judgement,
         evidence.plan,

@@ -107,16 +107,24 @@ class Labels:
     parameters: tuple[tuple[str, str], ...] = ()
 
 
-def criterion_result(
-    verdict: CriterionVerdict, page: Page, *, start_ms: int, stop_ms: int, transport: str = ""
+def criterion_result(  # noqa: PLR0913 - what a result says, and what is shown with it
+    verdict: CriterionVerdict,
+    page: Page,
+    *,
+    start_ms: int,
+    stop_ms: int,
+    transport: str = "",
+    kept: Sequence[tuple[str, str, str, bytes]] = (),
 ) -> CriterionResult:
     """Make the result of a criterion: times in milliseconds since 1970, from the evidence.
+
+    `kept` are files to be shown with it: what each is called, its media type, the end of its name, its bytes.
 
     Equal runs give equal bytes: the uuid follows from the run's nonce and the criterion's id. The history id
     follows from criterion, target, profile and transport, so that a trend never mixes machines.
     """
     identity = _uuid(page, verdict.id)
-    pictures, attached = _attachments(verdict, page)
+    pictures, attached = _attachments(verdict, page, kept)
     result = {
         "uuid": identity,
         "historyId": _digest(verdict.id, page.judgement.target, page.start.profile.name, transport),
@@ -326,8 +334,10 @@ def _links(verdict: CriterionVerdict, page: Page) -> list[dict[str, str]]:
     return [{"type": "link", "name": allure(name), "url": allure(url)}]
 
 
-def _attachments(verdict: CriterionVerdict, page: Page) -> tuple[list[dict[str, str]], tuple[tuple[str, bytes], ...]]:
-    """The pictures of the limits, then all their figures as JSON: how Allure names them, and the files."""
+def _attachments(
+    verdict: CriterionVerdict, page: Page, kept: Sequence[tuple[str, str, str, bytes]]
+) -> tuple[list[dict[str, str]], tuple[tuple[str, bytes], ...]]:
+    """The pictures of the limits, all their figures as JSON, what was kept: how Allure names them, and the files."""
     several = len({limit.where for limit in verdict.limits}) > 1
     under = _under(verdict, page)
     drawn = [
@@ -338,6 +348,7 @@ def _attachments(verdict: CriterionVerdict, page: Page) -> tuple[list[dict[str, 
     files = [(name, kind, end, render_picture(limit, name)) for name, kind, end, limit in drawn]
     if verdict.limits:
         files.append(("limits.json", "application/json", "json", _json(msgspec.to_builtins(verdict.limits))))
+    files += kept
     sources = [f"{_uuid(page, verdict.id, str(at))}-attachment.{file[2]}" for at, file in enumerate(files)]
     shown = [
         {"name": allure(name), "source": source, "type": kind}

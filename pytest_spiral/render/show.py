@@ -40,6 +40,11 @@ class _Scene:
     files: Mapping[str, Sequence[str]]
 
     @property
+    def examined(self) -> frozenset[str]:
+        """The criteria that are documents which people examine."""
+        return frozenset(one.id for one in self.plan.criteria() if one.method == "examine")
+
+    @property
     def where(self) -> str:
         """The target, as a title says it."""
         return f" on {self.judgement.target}" if self.judgement.target else ""
@@ -204,7 +209,7 @@ def _limits(verdict: CriterionVerdict) -> list[tuple[str, list[Piece]]]:
     fields: list[tuple[str, list[Piece]]] = []
     for limit in words.by_concern(verdict.limits):
         confidence = confidence_text(limit)
-        pieces = [Piece(text) for text in words.limit_words(limit, where=several)]
+        pieces = [Piece(text) for text in words.limit_words(limit, where=several) if text != limit.limit]
         pieces += [Piece(f"at {confidence} confidence")] if confidence else []
         pieces += [Piece(counted(limit.warm_up, "warm-up sample") + " left out")] if limit.warm_up else []
         outcome = limit.verdict.value + (f" [{limit.reason}]" if limit.reason else "")
@@ -243,7 +248,7 @@ def _sources(verdict: CriterionVerdict, scene: _Scene) -> list[tuple[str, list[P
     text = gate.source + (f":{card.line}" if card.line else "") if gate.source else ""
     return [
         *_several("test", verdict.tests),
-        *_several("samples", files),
+        *_several("document" if verdict.id in scene.examined else "samples", files),
         ("text", [Piece(text)]),
     ]
 

@@ -1,7 +1,7 @@
 """Allure results of a bundle: one for each criterion, and the verdict's label on the claiming tests' own."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pytest_spiral.render.allure import (
 from pytest_spiral.render.allurerc import allurerc
 
 FOLDER = "allure-results"
+DOCUMENT_MOST = 2**20
 TITLES = {
     "stage_a": "Stage A — alpha gate confidence",
     "stage_b": "Stage B — subsystem hardening",
@@ -39,7 +40,8 @@ def write_allure(folder: Path, evidence: Evidence, judgement: Judgement) -> None
     stop = start + sum(test.duration_ns for test in evidence.tests) // 1_000_000
     for verdict in judgement.criteria:
         over = transports(evidence, verdict.id)
-        result = criterion_result(verdict, page, start_ms=start, stop_ms=stop, transport=over)
+        kept = tuple(_documents(folder, evidence, verdict.id))
+        result = criterion_result(verdict, page, start_ms=start, stop_ms=stop, transport=over, kept=kept)
         for name, data in result.attachments:
             write_once(results / name, data, durable=False)
         write_once(results / result.name, result.content, durable=False)
@@ -54,6 +56,15 @@ def transports(evidence: Evidence, criterion: str) -> str:
     """The transports over which a criterion's figures were taken, as recorded: `grpc, rest`."""
     own = [one for one in evidence.measurements if criterion in one.criteria or criterion == one.control]
     return ", ".join(sorted({name for one in own if one.control in ("", criterion) for name in one.transports}))
+
+
+def _documents(folder: Path, evidence: Evidence, criterion: str) -> Iterator[tuple[str, str, str, bytes]]:
+    """The document that a person examined, and what they signed; a large one stays where the bundle keeps it."""
+    for seen in (one.seen for one in evidence.examinations if one.seen.criterion == criterion):
+        if seen.path and seen.bytes <= DOCUMENT_MOST and (folder / seen.path).is_file():
+            yield seen.document, "text/plain", "txt", (folder / seen.path).read_bytes()
+        if seen.statement:
+            yield "what was signed", "application/json", "json", seen.statement.encode()
 
 
 def _label_tests(results: Path, evidence: Evidence, judgement: Judgement, page: Page) -> None:

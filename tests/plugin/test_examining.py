@@ -1,5 +1,7 @@
 """A document that a person examines: kept and judged in each way to run, and no test's to prove."""
 
+import json
+
 import pytest
 
 from pytest_spiral.evidence.keys import load_key, make_key, write_key
@@ -61,6 +63,11 @@ def test_what_its_signer_examined_is_a_go_for_whoever_knows_their_key(project, k
     assert "10 bytes signed by ada on" in " ".join(ran.out.split())
     (kept,) = [one for one in ran.evidence.attached if one.criteria == ("S1.charter",)]
     assert (ran.bundle / kept.path).read_text() == "# Charter\n"
+    results = [json.loads(path.read_text()) for path in (ran.bundle / "allure-results").glob("*-result.json")]
+    (page,) = [one for one in results if one["fullName"] == "S1.charter"]
+    shown = {one["name"]: (ran.bundle / "allure-results" / one["source"]).read_text() for one in page["attachments"]}
+    assert shown["docs/charter.md"] == "# Charter\n"
+    assert json.loads(shown["what was signed"])["note"] == "read it"
     checked = verify_bundle(ran.bundle, Grounds(trust=trust(keys)))
     assert (checked.report.findings, checked.status("go"), str(checked.proven.decision)) == ((), 0, "GO")
     assert checked.judgement.permission == 1
