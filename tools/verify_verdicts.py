@@ -782,7 +782,7 @@ class Evidence:
             said["wall"] = int(datetime.fromisoformat(moment[0]).timestamp()) * 10**6
             blob = base64.b64decode(inner, validate=True)
             public, space, reserved, name, signature = strings(blob, b"SSHSIG\0\0\0\1")
-            if strings(public)[0] == b"ssh-rsa":
+            if strings(public)[:1] == [b"ssh-rsa"]:
                 raise Left("an SSH signature by an RSA key")
             fine = space == b"spiral-signoff" and not reserved and name in (b"sha256", b"sha512") and len(data) <= 2**14
             if not fine or public[:-32] != key or base64.b64encode(blob).decode() != inner or said["wall"] < 0:
