@@ -15,7 +15,9 @@ from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import parse_value
+from pytest_spiral.rules.freshness import PROFILE
 from pytest_spiral.rules.integrity import shown
+from pytest_spiral.rules.paths import PATH_LENGTH
 from pytest_spiral.rules.times import TOLERANCE_US, parse_wall, told
 from pytest_spiral.rules.trust import key_faults
 
@@ -28,7 +30,7 @@ REHEARSED: Final = Fidelity.SANDBOX
 """How real an examination is that was signed in rehearsal. A person's own is live."""
 
 DOCUMENT_SHAPE: Final = "write a path below the root folder, such as `minutes/charter.md`"
-_SEGMENT: Final = re.compile(r"[^/\\:*?\[\]\x00-\x1f]+")
+_SEGMENT: Final = re.compile(r"[^/\\:*?\[\]]+")
 
 
 def document_fault(name: str) -> str:
@@ -36,6 +38,12 @@ def document_fault(name: str) -> str:
     parts = name.split("/")
     if not all(map(_SEGMENT.fullmatch, parts)) or {".", ".."} & set(parts) or name != name.strip():
         return "is no path below the root folder"
+    if not name.isprintable():
+        return "holds a character that does not print"
+    if len(name.encode()) > PATH_LENGTH:
+        return f"has more than {PATH_LENGTH} bytes"
+    if name == PROFILE:
+        return "is called as the machine is among `inputs`"
     return ""
 
 

@@ -105,7 +105,7 @@ def _seen(asked: Asked) -> DocumentSeen:
     criterion, document = asked.criterion, asked.document
     name = criterion.document or ""
     statement, signature = _text(asked.statement), _text(asked.signature)
-    if not document.is_file():
+    if not _is_there(document):
         return DocumentSeen(criterion=criterion.id, document=name, statement=statement, signature=signature)
     try:
         with document.open("rb") as file:
@@ -124,9 +124,17 @@ def _seen(asked: Asked) -> DocumentSeen:
     )
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a file lies there: a folder, a pipe or a device is none. Raises UseError where nobody can tell."""
+    try:
+        return path.is_file()
+    except OSError as problem:
+        raise UseError(f"{path} cannot be looked at: {problem.strerror}.") from problem
+
+
 def _text(path: Path) -> str:
     """A small text file; empty where there is none."""
-    if not path.is_file():
+    if not _is_there(path):
         return ""
     try:
         with path.open("rb") as file:
