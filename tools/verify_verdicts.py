@@ -708,7 +708,14 @@ class Evidence:
             ]
         told = {name for one in self.items if one["selected"] for name in one["criteria"]}
         told |= {name for name, _ in self.told()} | {name for one in self.measures for name in one["criteria"]}
-        return [gate for gate in self.plan["gates"] if gate["id"] in {name.split(".")[0] for name in told}]
+        ids = {name.split(".")[0] for name in told}
+        ids |= {gate["id"] for gate in self.plan["gates"] if self._testless(gate["criteria"])}
+        return [gate for gate in self.plan["gates"] if gate["id"] in ids]
+
+    @staticmethod
+    def _testless(criteria):
+        """A gate of nothing but documents is in every run that names no other."""
+        return {one["method"] for one in criteria} == {"examine"} and not all(one["planned"] for one in criteria)
 
     def judge(self, criterion):
         """(findings, what is left): verdict and reason of everything that stands against a plain pass, in order."""

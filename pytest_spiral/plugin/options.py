@@ -27,7 +27,8 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--spiral-evidence", {
         "action": "store_true",
         "help": "Record this run, judge the gates in scope, and seal the evidence in a bundle. In scope are all gates "
-        "of the stages named in -m (as in -m stage_b), else the gates of the selected tests. "
+        "of the stages named in -m (as in -m stage_b), else the gates of the selected tests and those of nothing but "
+        "documents that people examine. "
         "Without this option requirements are honoured and nothing is judged or written.",
     }),
     ("--spiral-target", {

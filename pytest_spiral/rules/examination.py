@@ -12,7 +12,7 @@ import msgspec
 
 from pytest_spiral.model.examination import SIGNOFF, Examination, ExaminationStatement
 from pytest_spiral.model.fidelity import Fidelity
-from pytest_spiral.model.gate import Criterion
+from pytest_spiral.model.gate import Criterion, Gate
 from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import parse_value
 from pytest_spiral.rules.freshness import PROFILE
@@ -45,6 +45,11 @@ def document_fault(name: str) -> str:
     if name == PROFILE:
         return "is called as the machine is among `inputs`"
     return ""
+
+
+def needs_no_test(gate: Gate) -> bool:
+    """Whether all that a gate asks for are documents that people examine: no test brings it into a run."""
+    return all(one.method == "examine" for one in gate.criteria) and not all(one.planned for one in gate.criteria)
 
 
 def statement_file(criterion: str) -> str:

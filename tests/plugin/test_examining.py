@@ -1,6 +1,7 @@
 """A document that a person examines: kept and judged in each way to run, and no test's to prove."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -13,6 +14,7 @@ from pytest_spiral.run.verify import judge_now, verify_bundle
 WAYS = {"plain": (), "without-xdist": ("-p", "no:xdist"), "two-workers": ("-n", "2")}
 WORKS = 'works\nlimit = "all-pass"\nsamples = 1'
 CHARTER = 'charter\nmethod = "examine"\ndocument = "docs/charter.md"\nsigner = "ada"'
+NO_CONTROL = 'no_control = "a test of the tool"'
 PASSING = '@pytest.mark.criterion("S1.works")\ndef test_it():\n    pass\n'
 
 
@@ -39,6 +41,12 @@ def trust(keys):
     roles = {"ada": "spiral-signoff", "job": "spiral-job"}
     lines = [f'{name} namespaces="{role}" {load_key(keys / name).public}' for name, role in roles.items()]
     return parse_trust("\n".join(lines), "trust")
+
+
+def committed(project):
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.invalid")
+    for arguments in (("init", "-q"), ("add", "-A", "--", ":!reports"), (*who, "commit", "-qm", "it")):
+        subprocess.run(["git", "-C", project.path, *arguments], check=True)
 
 
 def charter(project):
@@ -136,6 +144,33 @@ def test_a_gate_of_nothing_but_documents_needs_no_test(project, keys, signed, st
         sign_examination(charter(project), keys / "ada")
     ran = project.run("--spiral-gates=S1")
     assert (ran.status, ran.decision) == (status, "CONDITIONAL GO" if signed else "NO-GO")
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_gate_of_nothing_but_documents_is_in_every_run_that_names_no_other(project, toml, way):
+    """No test tells of it, so that it would be left out, and what nobody examined with it."""
+    project.write("gates.toml", "format = 1\n" + toml("S1", NO_CONTROL, [WORKS]) + toml("S2", NO_CONTROL, [CHARTER]))
+    ran = project.run(*way)
+    assert (ran.status, ran.decision) == (1, "NO-GO")
+    assert ran.verdicts == {"S1.works": "pass", "S2.charter": "not-run"}
+    assert project.run("--spiral-gates=S1", *way).verdicts == {"S1.works": "pass"}
+
+
+def test_a_gate_of_nothing_but_documents_is_released_without_a_test(project, keys):
+    project.gates(CHARTER)
+    (project.path / "test_gate.py").unlink()
+    project.write(".gitignore", "__pycache__/\n.pytest_cache/\n")
+    committed(project)
+    release = ("--spiral-release", "--spiral-ledger=reports/ledger.jsonl", f"--spiral-key={keys / 'job'}")
+    assert project.run(*release, "--spiral-gates=S1").decision == "NO-GO"
+    sign_examination(charter(project), keys / "ada")
+    committed(project)
+    for scope in ((), ("--spiral-gates=S1",)):
+        ran = project.run(*release, "--spiral-require=conditional", *scope)
+        assert (ran.status, ran.decision) == (0, "CONDITIONAL GO"), ran.out
+        checked = verify_bundle(ran.bundle, Grounds(trust=trust(keys)))
+        assert (checked.report.findings, str(checked.proven.decision)) == ((), "GO")
+        assert checked.proven.criteria[0].attempts.startswith("attempts ")
 
 
 def test_without_evidence_nothing_is_looked_at(project):

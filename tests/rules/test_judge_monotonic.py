@@ -255,7 +255,9 @@ class Maker:
             rehearsal=self.draw(st.booleans()),
         )
         held = flaw not in {"unsigned", "broken"}
-        signed = {"statement": said, "keyid": self.draw(mostly(ADA, "SHA256:stranger"))} if held else {"fault": "made up"}
+        signed = (
+            {"statement": said, "keyid": self.draw(mostly(ADA, "SHA256:stranger"))} if held else {"fault": "made up"}
+        )
         self.bench.add("examinations", Examination(seen=seen, **signed))
         if path and flaw != "unkept":
             self.bench.add("attached", Attached(path=path, name="charter.md", media_type="", bytes=size, sha256=sha))

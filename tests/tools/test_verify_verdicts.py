@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.model.entry import LedgerHead
+from pytest_spiral.model.evidence import Scope
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.statistics import judge_quantile_values, judge_rate
@@ -391,6 +392,18 @@ def test_each_end_of_a_test_comes_out_alike(second_judge, bench, raised, measure
     if measured:
         bench.measure("S1.it", "x", bench.hits(2))
     agree(second_judge, bench)
+
+
+@pytest.mark.parametrize("planned", [(), ("S2.a",), ("S2.a", "S2.b")])
+@pytest.mark.parametrize("named", [Scope(), Scope(gates=("S1",)), Scope(narrowed=("-k x",))])
+def test_a_gate_of_nothing_but_documents_is_in_scope_for_both(second_judge, bench, planned, named):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).measure("S1.it", "x", bench.hits(2))
+    for name in ("S2.a", "S2.b"):
+        bench.criterion(name, method="examine", document="a.md", signer="ada", planned=name in planned)
+    bench.scope = named
+    agree(second_judge, bench)
+    gates = {"S1", "S2"} if len(planned) < 2 and not named.gates else {"S1"}
+    assert {one.id for one in bench.judge().gates} == gates
 
 
 @given(data=st.data())
