@@ -184,11 +184,62 @@ def test_a_document_in_which_a_secret_stands_is_not_kept(project, monkeypatch):
     project.write("docs/charter.md", "the token is hush-hush-hush-1234\n")
     ran = project.run()
     assert (ran.status, ran.judgement) == (4, None)
-    assert "docs/charter.md cannot be kept in the bundle: a declared secret was about to be written" in " ".join(
-        ran.out.split()
-    )
+    assert "docs/charter.md, or what was signed of it, holds a declared secret" in " ".join(ran.out.split())
     for path in project.path.glob("reports/**/*"):
         assert not path.is_file() or b"hush-hush" not in path.read_bytes()
+
+
+WRONG = {
+    "no text": (lambda one: one.write("examined/S1.charter.json", b"\xff"), "is not UTF-8"),
+    "too large": (lambda one: one.write("examined/S1.charter.json", b"x" * 20_000), "has more than 16384 bytes"),
+    "a secret": (lambda one: one.write("docs/charter.md", "hush-hush-hush-1234"), "holds a declared secret"),
+    "a secret beside it": (
+        lambda one: one.write("examined/S1.charter.json.sig", "hush-hush-hush-1234"),
+        "a declared secret",
+    ),
+    "a link out": (lambda one: link(one, "/proc/self/environ"), "Remedy: keep the document itself there, and no link."),
+}
+
+
+def link(project, aim):
+    (project.path / "docs/charter.md").unlink()
+    (project.path / "docs/charter.md").symlink_to(aim)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_kept_is_wrong_use_and_no_attempt(project, monkeypatch, name):
+    monkeypatch.setenv("CHARTER_TOKEN", "hush-hush-hush-1234")
+    project.write("pytest.ini", "[pytest]\nspiral_secrets = CHARTER_TOKEN\n")
+    make, sentence = WRONG[name]
+    make(project)
+    ran = project.run("--spiral-ledger=reports/ledger.jsonl")
+    assert (ran.status, ran.bundle) == (4, None)
+    assert sentence in " ".join(ran.out.split())
+    assert not (project.path / "reports").exists()
+
+
+def test_a_link_to_another_document_of_the_project_is_that_document(project, keys):
+    project.write("docs/other.md", "# Other\n")
+    link(project, "other.md")
+    sign_examination(charter(project), keys / "ada")
+    ran = project.run()
+    assert (ran.decision, ran.verified) == ("CONDITIONAL GO", 0)
+    assert [(ran.bundle / one.path).read_text() for one in ran.evidence.attached if one.criteria] == ["# Other\n"]
+
+
+def test_documents_whose_names_come_out_alike_are_both_kept(project, keys):
+    """`S1.a-b` with `c.md`, and `S1.a` with `b-c.md`."""
+    names = {"a-b": "c.md", "a": "b-c.md"}
+    asked = [CHARTER.replace("charter", word, 1).replace("charter.md", name) for word, name in names.items()]
+    project.gates(WORKS, *asked)
+    for name in names.values():
+        project.write(f"docs/{name}", name)
+    for one in asked_for(project.path):
+        sign_examination(one, keys / "ada")
+    ran = project.run()
+    assert (ran.decision, ran.verified) == ("CONDITIONAL GO", 0)
+    kept = [one.path for one in ran.evidence.attached if one.criteria]
+    assert [(ran.bundle / one).read_text() for one in kept] == list(names.values())
 
 
 def test_a_document_that_looks_like_a_secret_is_quarantined_and_unproven(project, keys):
