@@ -9,6 +9,7 @@ from pytest_spiral.evidence.keys import load_key, make_key, write_key
 from pytest_spiral.rules.trust import parse_trust
 from pytest_spiral.run.examination import asked_for, look_at, rehearse_examination, sign_examination
 from pytest_spiral.run.grounds import Grounds
+from pytest_spiral.run.registered import load_kept
 from pytest_spiral.run.verify import judge_now, verify_bundle
 
 WAYS = {"plain": (), "without-xdist": ("-p", "no:xdist"), "two-workers": ("-n", "2")}
@@ -171,6 +172,17 @@ def test_a_gate_of_nothing_but_documents_is_released_without_a_test(project, key
         checked = verify_bundle(ran.bundle, Grounds(trust=trust(keys)))
         assert (checked.report.findings, str(checked.proven.decision)) == ((), "GO")
         assert checked.proven.criteria[0].attempts.startswith("attempts ")
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_among_all_attempts_too_a_signature_counts_in_a_signed_bundle_only(project, keys, signed):
+    sign_examination(charter(project), keys / "ada")
+    key = [f"--spiral-key={keys / 'job'}"] if signed else []
+    ran = project.run("--spiral-ledger=reports/ledger.jsonl", *key)
+    grounds = Grounds(trust=trust(keys), kept=load_kept(project.path / "reports" / "ledger.jsonl"))
+    checked = verify_bundle(ran.bundle, grounds)
+    assert checked.status("go") == (0 if signed else 3)
+    assert str(checked.standing.decision) == ("GO" if signed else "CONDITIONAL GO")
 
 
 def test_without_evidence_nothing_is_looked_at(project):
