@@ -1,18 +1,16 @@
 """Both verifiers read the same statements, and take the same SSH signatures, whatever is written there."""
 
-import base64
-import hashlib
 import json
 import random
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pytest_spiral.evidence.sshsig import check_document
 from pytest_spiral.model.record import DocumentSeen
 
+from .conftest import armoured, blob_of, strings
+
 GROUP = 2**252 + 27742317777372353535851937790883648493
-ADA = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SAID = {
     "format": "spiral-examination/1", "criterion": "S1.a", "document": "a", "bytes": 1, "sha256": "x", "signer": "ada",
     "examined": "2026-11-01T08:00:00Z", "rehearsal": False, "note": "n",
@@ -33,21 +31,6 @@ TEXTS = (
     GOOD.replace('"n"', '"\\ud83d"'), GOOD.replace('"n"', f'"{"x" * (2**14 - len(GOOD) + 1)}"'),
     GOOD.replace('"n"', f'"{"x" * (2**14 - len(GOOD) + 2)}"'), GOOD.replace('"n"', '"\x7f\u2028"'),
 )  # fmt: skip
-
-
-def strings(*parts):
-    return b"".join(len(one).to_bytes(4, "big") + one for one in parts)
-
-
-def blob_of(statement, public=None, *, space=b"spiral-signoff", reserved=b"", name=b"sha512", kind=b"ssh-ed25519"):
-    """An SSH signature, put together by hand."""
-    public = strings(b"ssh-ed25519", ADA.public_key().public_bytes_raw()) if public is None else public
-    signed = b"SSHSIG" + strings(space, b"", name, hashlib.new(name.decode(), statement).digest())
-    return b"SSHSIG\0\0\0\1" + strings(public, space, reserved, name, strings(kind, ADA.sign(signed)))
-
-
-def armoured(blob):
-    return f"-----BEGIN SSH SIGNATURE-----\n{base64.encodebytes(blob).decode()}-----END SSH SIGNATURE-----\n"
 
 
 @pytest.fixture(scope="module")
