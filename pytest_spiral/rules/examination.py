@@ -13,6 +13,7 @@ import msgspec
 from pytest_spiral.model.examination import SIGNOFF, Examination, ExaminationStatement
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate
+from pytest_spiral.model.record import DocumentSeen
 from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import parse_value
 from pytest_spiral.rules.freshness import PROFILE
@@ -69,11 +70,13 @@ def parse_statement(data: bytes) -> ExaminationStatement:
     return statement
 
 
-def examination_faults(criterion: Criterion, one: Examination, opened: int) -> Iterator[tuple[str, str]]:
+def examination_faults(
+    criterion: Criterion, one: Examination, opened: int, trust: TrustRoot | None
+) -> Iterator[tuple[str, str]]:
     """What keeps an examination from being one of this criterion: reason code and sentence, the first one decides.
 
     `opened` is when the run began, in microseconds since 1970-01-01 UTC: what is examined later was not when it began.
-    Who signed is another question, see `signer_faults`.
+    Whose key signed is asked of the trust root, last and where there is one; in rehearsal it is nobody's.
     """
     seen, statement = one.seen, one.statement
     if seen.document != criterion.document:
@@ -85,6 +88,15 @@ def examination_faults(criterion: Criterion, one: Examination, opened: int) -> I
     if statement is None or not one.keyid:
         yield "signature-broken", f"what {criterion.signer} is said to have signed does not hold: {one.fault}"
         return
+    yield from _statement_faults(criterion, statement, seen, opened)
+    if trust is not None and not statement.rehearsal:
+        yield from (("signer-untrusted", sentence) for sentence in signer_faults(statement, one.keyid, trust))
+
+
+def _statement_faults(
+    criterion: Criterion, statement: ExaminationStatement, seen: DocumentSeen, opened: int
+) -> Iterator[tuple[str, str]]:
+    """What of a signed statement is not what the criterion asks for, or not what lay there."""
     if (statement.criterion, statement.document) != (criterion.id, criterion.document):
         yield "examined-other", f"signed was {shown(statement.document)} for {shown(statement.criterion)}"
     if statement.signer != criterion.signer:
@@ -103,20 +115,19 @@ def examination_faults(criterion: Criterion, one: Examination, opened: int) -> I
         )
 
 
-def signer_faults(one: Examination, trust: TrustRoot) -> Iterator[str]:
-    """Why a trust root does not take the key for the signer's, as sentences; `one` has a statement and a key.
+def signer_faults(statement: ExaminationStatement, keyid: str, trust: TrustRoot) -> Iterator[str]:
+    """Why a trust root does not take the key for the signer's, as sentences.
 
     Times of a key are held against the time that was signed: who has the key can state it, so revoke a lost one. A
     signature stands nowhere in a ledger, so that a superseded or compromised key vouches for nothing.
     """
-    signer = one.statement.signer if one.statement is not None else ""
-    key = trust.key(one.keyid)
+    key = trust.key(keyid)
     if key is None:
-        yield f"{one.keyid} is not in the trust root"
+        yield f"{keyid} is not in the trust root"
         return
-    if signer not in key.principals:
-        yield f"{one.keyid} is {', '.join(key.principals)} in the trust root, not {signer}"
-    moment = parse_wall(one.statement.examined) if one.statement is not None else 0
+    if statement.signer not in key.principals:
+        yield f"{keyid} is {', '.join(key.principals)} in the trust root, not {statement.signer}"
+    moment = parse_wall(statement.examined)
     for _, sentence in key_faults(trust, key, SIGNOFF, (moment, moment), None):
         yield sentence.removesuffix(".")
 

@@ -21,7 +21,6 @@ from pytest_spiral.rules.examination import (
     SIGNED,
     examination_faults,
     render_statement,
-    signer_faults,
     statement_file,
 )
 from pytest_spiral.rules.gate_files import GATE_FILES
@@ -116,15 +115,12 @@ def keep_documents(writer: Writer, found: Iterable[Found]) -> None:
 def look_at(asked: Asked, trust: TrustRoot | None = None) -> Standing:
     """How an examination stands now, by a trust root where there is one. Raises UseError."""
     one = check_document(_seen(asked))
-    faults = [*examination_faults(asked.criterion, one, clock.wall_us())]
-    if not faults and trust is not None and one.statement is not None and not one.statement.rehearsal:
-        faults = [("signer-untrusted", sentence) for sentence in signer_faults(one, trust)]
     return Standing(
         criterion=asked.criterion.id,
         promise=asked.promise,
         signer=asked.criterion.signer or "",
         examination=one,
-        faults=tuple(faults),
+        faults=tuple(examination_faults(asked.criterion, one, clock.wall_us(), trust)),
     )
 
 

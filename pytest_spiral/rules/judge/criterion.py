@@ -177,8 +177,8 @@ def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context
     if wanted is None or shown.verdict is not Verdict.PASS or found.rank >= wanted.rank:
         return shown
     where = target.name or "no target"
-    unseen = f", which nothing shows {where} to be" if target.fidelity.rank >= wanted.rank and not examined else ""
-    sentence = f"pass on {where}, needs {wanted}{unseen}"
+    unseen = f", which nothing shows {where} to be" if target.fidelity.rank >= wanted.rank else ""
+    sentence = f"signed in rehearsal, needs {wanted}" if examined else f"pass on {where}, needs {wanted}{unseen}"
     limited = Finding(Verdict.ENVIRONMENT_LIMITED, "fidelity", sentence, shown.requirement, "environment")
     return overruled(shown, limited)
 
