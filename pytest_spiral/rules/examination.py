@@ -5,7 +5,7 @@ its armoured SSH signature (PROTOCOL.sshsig of OpenSSH), in the namespace `spira
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from pytest_spiral.model.examination import SIGNOFF, Examination, ExaminationStatement
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Gate
-from pytest_spiral.model.record import DocumentSeen
+from pytest_spiral.model.record import Attached, DocumentSeen
 from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.rules.canonical import parse_value
 from pytest_spiral.rules.freshness import PROFILE
@@ -130,6 +130,16 @@ def signer_faults(statement: ExaminationStatement, keyid: str, trust: TrustRoot)
     moment = parse_wall(statement.examined)
     for _, sentence in key_faults(trust, key, SIGNOFF, (moment, moment), None):
         yield sentence.removesuffix(".")
+
+
+def is_kept(seen: DocumentSeen, attached: Iterable[Attached]) -> bool:
+    """Whether the bundle keeps the document, whole, so that a reviewer can read what was examined.
+
+    `attached` are records of files that were held against the bundle. The path of a document is believed only where one
+    of them says the same: whoever writes records can name any path.
+    """
+    wanted = (seen.path, seen.bytes, seen.sha256)
+    return bool(seen.path) and any((one.path, one.bytes, one.sha256) == wanted for one in attached)
 
 
 def day_of(statement: ExaminationStatement) -> str:

@@ -126,6 +126,33 @@ def test_a_document_that_is_examined_is_recorded_and_proven_as_well(project, tes
     assert (project.verified()[0].status("go"), project.verified(trust=False)[0].status("go")) == (0, 1)
 
 
+CLAIMED = """\
+import pytest
+from pytest_spiral.model.record import DocumentSeen
+from pytest_spiral.plugin.keys import PROCESS
+
+@pytest.mark.criterion("S1.lost")
+def test_nothing_is_lost(spiral, request):
+    seen = DocumentSeen(criterion="S1.lost", document="charter.md", path="PATH", bytes=1, sha256="x", statement="said")
+    request.config.stash[PROCESS].writer.append(seen)
+    with spiral.measure("work") as m:
+        for _ in range(3):
+            m.hit()
+"""
+
+
+@pytest.mark.parametrize("path", ["ABSOLUTE", "../../../../recorder.key", "../../../../../../recorder.key"])
+def test_a_test_that_claims_to_have_looked_at_the_key_gets_no_copy_of_it(project, path):
+    """The launcher can read what its tests cannot: of what a record names it takes what the bundle keeps, nothing else."""
+    key = project.home / "recorder.key"
+    project.write("test_lost.py", CLAIMED.replace("PATH", path.replace("ABSOLUTE", str(key))))
+    done = project.record()
+    assert "1 passed" in done.said, done.said
+    secret = key.read_text().splitlines()[2]
+    copies = [one for one in project.folder.rglob("*") if one.is_file() and secret in one.read_text(errors="replace")]
+    assert copies == []
+
+
 @pytest.mark.parametrize("way", WAYS, ids=["no-xdist", "two-workers"])
 def test_a_journal_that_was_rewritten_is_refused(project, way):
     project.write("conftest.py", REWRITE)

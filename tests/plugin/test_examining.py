@@ -127,6 +127,28 @@ def test_what_lies_beside_it_and_is_no_text_is_wrong_use(project):
     assert (ran.status, "Remedy: write it with spiral examine." in ran.out) == (4, True)
 
 
+CLAIMS = """\
+from pytest_spiral.model.record import DocumentSeen
+from pytest_spiral.plugin.keys import PROCESS
+
+@pytest.mark.criterion("S1.works")
+def test_it(request):
+    seen = DocumentSeen(criterion="CRITERION", document="docs/charter.md", path="PATH", bytes=1, sha256="x")
+    request.config.stash[PROCESS].writer.append(seen)
+"""
+
+
+@pytest.mark.parametrize("criterion", ["S1.works", "S1.charter"])
+@pytest.mark.parametrize("path", ["{root}/outside.txt", "../../../outside.txt"])
+def test_a_path_that_a_record_names_is_not_read_unless_the_bundle_keeps_it(project, criterion, path):
+    """Tests can write records, and whoever seals may read what they cannot."""
+    project.write("outside.txt", "not for the bundle")
+    project.test(CLAIMS.replace("CRITERION", criterion).replace("PATH", path.format(root=project.path)))
+    ran = project.run()
+    assert ran.status == 1
+    assert [one for one in ran.bundle.rglob("*") if one.is_file() and b"not for the bundle" in one.read_bytes()] == []
+
+
 def test_words_of_the_signer_cannot_paint_the_terminal(project, keys):
     """A statement may come with the change under test, and be written by hand."""
     said = charter(project)

@@ -9,7 +9,7 @@ from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.examination import REHEARSED, examination_faults, examined_words
+from pytest_spiral.rules.examination import REHEARSED, examination_faults, examined_words, is_kept
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import PASSED, Finding
 
@@ -75,9 +75,8 @@ def _finding(code: str, sentence: str) -> Finding:
 
 
 def _unkept(one: Examination, context: Context) -> list[Finding]:
-    """The bundle keeps the document itself, whole, so that a reviewer can read what was examined."""
-    wanted = (one.seen.path, one.seen.bytes, one.seen.sha256)
-    if not one.seen.path or any((kept.path, kept.bytes, kept.sha256) == wanted for kept in context.evidence.attached):
+    """A document that was there, and that the bundle does not keep."""
+    if not one.seen.path or is_kept(one.seen, context.evidence.attached):
         return []
     return [_finding("document-unkept", f"the bundle does not keep {one.seen.document} as it was examined")]
 
