@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from pytest_spiral.errors import EvidenceError, UntrustedError, UseError
 from pytest_spiral.evidence.sshsig import check_document, verify_sshsig
 from pytest_spiral.evidence.store import make_folder, mapped, replace
@@ -24,6 +26,7 @@ from pytest_spiral.rules.examination import (
     statement_file,
 )
 from pytest_spiral.rules.gate_files import GATE_FILES
+from pytest_spiral.rules.integrity import Limits
 from pytest_spiral.rules.paths import clean_segment
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.rules.times import told
@@ -31,6 +34,7 @@ from pytest_spiral.run import clock
 from pytest_spiral.run.gates import GateFile, load_gate_files
 from pytest_spiral.run.writer import Writer
 
+_RECORD_MOST = Limits().journal_line - 1024  # what stands around a record takes a few hundred
 _WITHIN_S = 300  # a person may have to type a passphrase
 
 
@@ -90,6 +94,9 @@ def find_documents(root: Path, files: Sequence[GateFile], plan: Plan, redactor: 
         Found(one.document, _seen(one, number)) for number, one in enumerate(_asked(root, files, plan.criteria()), 1)
     )
     for document, seen in found:
+        if len(msgspec.json.encode(seen)) > _RECORD_MOST:
+            said = f"what was signed of {seen.document} takes more than {_RECORD_MOST} bytes in a record"
+            raise UseError(f"{said}, so it is none of ours. Remedy: write it with spiral examine.")
         with mapped(document) if seen.path else nullcontext(b"") as data:
             signed = f"{seen.document}\n{seen.statement}\n{seen.signature}".encode()
             if redactor.find(data) or redactor.find(signed):

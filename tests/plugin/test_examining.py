@@ -226,6 +226,10 @@ def test_a_document_in_which_a_secret_stands_is_not_kept(project, monkeypatch):
 WRONG = {
     "no text": (lambda one: one.write("examined/S1.charter.json", b"\xff"), "is not UTF-8"),
     "too large": (lambda one: one.write("examined/S1.charter.json", b"x" * 20_000), "has more than 16384 bytes"),
+    "too large once escaped": (
+        lambda one: [one.write(f"examined/S1.charter.json{end}", "\n" * 2**14) for end in ("", ".sig")],
+        "takes more than 64512 bytes in a record",
+    ),
     "a secret": (lambda one: one.write("docs/charter.md", "hush-hush-hush-1234"), "holds a declared secret"),
     "a secret beside it": (
         lambda one: one.write("examined/S1.charter.json.sig", "hush-hush-hush-1234"),
