@@ -1,9 +1,13 @@
 """Both verifiers read the same statements, and take the same SSH signatures, whatever is written there."""
 
+import hashlib
 import json
 import random
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
 
 from pytest_spiral.evidence.sshsig import check_document
 from pytest_spiral.model.record import DocumentSeen
@@ -58,6 +62,40 @@ def test_statements_are_read_alike(alike, tally):
     assert alike(GOOD, armoured(blob_of(GOOD.encode())))
     assert any(held)
     tally(len(texts), len(texts), "statements read alike by both verifiers")
+
+
+def rsa_blob(key, kind=b"rsa-sha2-512", hashing=None, change=lambda one: one, **numbers):
+    """An SSH signature by an RSA key, put together by hand."""
+    parts = [b"ssh-rsa", b"spiral-signoff", b"sha512"]
+    signed = b"SSHSIG" + strings(parts[1], b"", parts[2], hashlib.sha512(GOOD.encode()).digest())
+    raw = key.sign(signed, PKCS1v15(), hashing or (SHA256() if kind.endswith(b"256") else SHA512()))
+    own = key.public_key().public_numbers()
+    e, n = (mpint(numbers.get(name, getattr(own, name))) for name in ("e", "n"))
+    public = strings(parts[0], numbers.get("raw_e", e), n)
+    return b"SSHSIG\0\0\0\1" + strings(public, parts[1], b"", parts[2], strings(kind, change(raw)))
+
+
+def mpint(number):
+    return number.to_bytes(number.bit_length() // 8 + 1, "big")
+
+
+def test_signatures_by_rsa_keys_are_taken_alike(alike):
+    key = generate_private_key(65537, 2048)
+    for size in (1024, 2048, 3072):
+        own = generate_private_key(65537, size)
+        for kind in (b"rsa-sha2-256", b"rsa-sha2-512"):
+            assert alike(GOOD, armoured(rsa_blob(own, kind))) == (size > 1024)
+    odd = [
+        rsa_blob(key, b"ssh-rsa"), rsa_blob(key, b"ssh-rsa", SHA1()), rsa_blob(key, b"rsa-sha2-256", SHA512()),  # noqa: S303
+        rsa_blob(key, b"rsa-sha2-384"), rsa_blob(key, b"ssh-ed25519"), rsa_blob(key, change=lambda one: b"\0" + one),
+        rsa_blob(key, change=lambda one: one[:-1]), rsa_blob(key, change=lambda one: one[:-1] + bytes([one[-1] ^ 1])),
+        rsa_blob(key, change=lambda _: b""), rsa_blob(key, change=lambda _: bytes(256)), rsa_blob(key, e=3),
+        rsa_blob(key, e=1), rsa_blob(key, e=0), rsa_blob(key, e=65537 * 2), rsa_blob(key, n=1), rsa_blob(key, n=0),
+        rsa_blob(key, n=2 ** (2**16) + 1), rsa_blob(key, raw_e=b"\0" + mpint(65537)), rsa_blob(key, raw_e=b""),
+        rsa_blob(key, raw_e=b"\xff"),
+    ]  # fmt: skip
+    assert [alike(GOOD, armoured(one)) for one in odd] == [False] * len(odd)
+    assert not alike(GOOD.replace("ada", "eve"), armoured(rsa_blob(key)))
 
 
 def odd_blobs():
