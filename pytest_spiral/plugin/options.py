@@ -289,7 +289,7 @@ def _key(config: pytest.Config) -> str:
         return str(config.getini("spiral_key"))
     if not given.strip():
         raise pytest.UsageError("--spiral-key names no file; write it like --spiral-key=job.key, or leave it out.")
-    if not config.getoption("--spiral-evidence"):
+    if not (config.getoption("--spiral-evidence") or config.getoption("--spiral-release")):
         raise pytest.UsageError("--spiral-key signs evidence, and none is taken. Remedy: add --spiral-evidence.")
     return str(config.invocation_params.dir / given)
 
