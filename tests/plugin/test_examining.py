@@ -159,13 +159,14 @@ def test_words_of_the_signer_cannot_paint_the_terminal(project, keys):
     assert not {"\x1b", "\u202e"} & set(ran.out)
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("signed", "status"), [(True, 0), (False, 1)])
-def test_a_gate_of_nothing_but_documents_needs_no_test(project, keys, signed, status):
+def test_a_gate_of_nothing_but_documents_needs_no_test(project, keys, signed, status, way):
     project.gates(CHARTER)
     (project.path / "test_gate.py").unlink()
     if signed:
         sign_examination(charter(project), keys / "ada")
-    ran = project.run("--spiral-gates=S1")
+    ran = project.run("--spiral-gates=S1", *way)
     assert (ran.status, ran.decision) == (status, "CONDITIONAL GO" if signed else "NO-GO")
 
 
