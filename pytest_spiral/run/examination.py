@@ -93,16 +93,25 @@ def find_documents(root: Path, files: Sequence[GateFile], plan: Plan, redactor: 
     found = tuple(
         Found(one.document, _seen(one, number)) for number, one in enumerate(_asked(root, files, plan.criteria()), 1)
     )
-    for document, seen in found:
-        if len(msgspec.json.encode(seen)) > _RECORD_MOST:
-            said = f"what was signed of {seen.document} takes more than {_RECORD_MOST} bytes in a record"
-            raise UseError(f"{said}, so it is none of ours. Remedy: write it with spiral examine.")
-        with mapped(document) if seen.path else nullcontext(b"") as data:
-            signed = f"{seen.document}\n{seen.statement}\n{seen.signature}".encode()
-            if redactor.find(data) or redactor.find(signed):
-                said = f"{seen.document}, or what was signed of it, holds a declared secret"
-                raise UseError(f"{said}, so no bundle can keep it. Remedy: take the secret out of it, and change it.")
+    for one in found:
+        _check_keepable(one, redactor)
     return found
+
+
+def _check_keepable(one: Found, redactor: Redactor) -> None:
+    seen = one.seen
+    if len(msgspec.json.encode(seen)) > _RECORD_MOST:
+        said = f"what was signed of {seen.document} takes more than {_RECORD_MOST} bytes in a record"
+        raise UseError(f"{said}, so it is none of ours. Remedy: write it with spiral examine.")
+    try:
+        with mapped(one.document) if seen.path else nullcontext(b"") as data:
+            signed = f"{seen.document}\n{seen.statement}\n{seen.signature}".encode()
+            secret = redactor.find(data) or redactor.find(signed)
+    except OSError as problem:
+        raise UseError(f"The document {one.document} cannot be read: {problem.strerror}.") from problem
+    if secret:
+        said = f"{seen.document}, or what was signed of it, holds a declared secret"
+        raise UseError(f"{said}, so no bundle can keep it. Remedy: take the secret out of it, and change it.")
 
 
 def keep_documents(writer: Writer, found: Iterable[Found]) -> None:
