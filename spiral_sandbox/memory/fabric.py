@@ -44,10 +44,7 @@ class Fabric:
         embedding: EmbeddingName | None = None,
     ) -> None:
         """See Memory; InvalidRequestError when shards or embedding cannot be changed any more, or not be had."""
-        now = (self._store.shards, self._store.embedding.name)
-        wanted = (shards or now[0], embedding or now[1])
-        if wanted != now:
-            self._store.lay_out(*wanted)
+        self._store.lay_out(shards, embedding)
         if items is not None:
             self._corpus_items = items
         if index is not None:
@@ -65,9 +62,10 @@ class Fabric:
     def search(self, text: str, top_n: int) -> list[Hit]:
         """See Memory."""
         self._disturbance.before_search()
-        vector, index = self._store.embedding.embed([text])[0], self._index
+        made_by, index = self._store.embedding, self._index
+        vector = made_by.embed([text])[0]
         if index is None or not self._disturbance.uses_index():
-            return self._store.nearest(vector.tobytes(), top_n)
+            return self._store.nearest(vector.tobytes(), made_by, top_n)
         return self._store.ranked(index.candidates(vector, top_n), vector.tobytes(), top_n)
 
     def add(self, items: Sequence[NewItem]) -> int:
@@ -78,9 +76,9 @@ class Fabric:
 
     def status(self) -> Status:
         """See Memory."""
-        sizes = self._store.sizes()
-        made_by = self._store.embedding
-        return Status(items=sum(sizes), shards=sizes, embedding=made_by.name, dims=made_by.dims, seed=self._seed)
+        laid_out, sizes = self._store.counted()
+        name, dims = laid_out.embedding, laid_out.dims
+        return Status(items=sum(sizes), shards=sizes, embedding=name, dims=dims, seed=self._seed)
 
     def audit(self, after: int, limit: int) -> list[AuditRow]:
         """See Memory."""
