@@ -35,6 +35,7 @@ class Fabric:
         self._index: ScaleIndex | None = None
         self._indexed = 0
         self._indexing = threading.Lock()
+        self._choosing = threading.Lock()
 
     def configure(
         self,
@@ -48,7 +49,8 @@ class Fabric:
         if items is not None:
             self._corpus_items = items
         if index is not None:
-            self._wanted, self._index = index, None
+            with self._choosing:
+                self._wanted, self._index = index, None
 
     def initialise(self) -> str:
         """See Memory; a second caller waits for the first and then finds the corpus loaded."""
@@ -100,7 +102,9 @@ class Fabric:
         with self._indexing:
             self._indexed, count = 0, sum(self._store.sizes())
             sample = sample_of(self._store.vectors(), count)
-            self._index = build_index(sample, map(self._noted, self._store.vectors()), count)
+            made = build_index(sample, map(self._noted, self._store.vectors()), count)
+            with self._choosing:  # building takes long, and another choice may have been made
+                self._index = None if self._wanted == "exact" else made
 
     def _follow(self) -> None:
         """Take into the index what was stored since: an item is found as soon as it is there."""
