@@ -117,8 +117,8 @@ def test_with_the_fault_no_search_asks_the_index(faiss, tmp_path, monkeypatch):
 
 def test_an_index_that_was_given_up_while_it_was_built_is_asked_nothing(tmp_path, monkeypatch):
     class Misleading:
-        def candidates(self, *given):
-            raise AssertionError("the index is asked although exact search was chosen")
+        def candidates(self, vector, count):
+            raise AssertionError(f"the index is asked for {count} of {vector}, although exact search was chosen")
 
     made, text = filled(tmp_path / "store", items=200), corpus(SEED, 1)[0]
 
