@@ -50,36 +50,39 @@ class Keys:
             work = self._start(name, fingerprint, do)
         elif work.fingerprint != fingerprint:
             raise Refusal(Code.INVALID_ARGUMENT, "idempotency-key", "the idempotency key belongs to another request")
-        return await _wait(work), replayed
+        return await self._wait(name, work), replayed
 
     def _start(self, name: tuple[str, ...] | None, fingerprint: bytes, do: Do) -> Work:
         work = Work(fingerprint)
         work.task = asyncio.ensure_future(do(work))
-        work.task.add_done_callback(lambda task: self._ended(name, task))
+        work.task.add_done_callback(lambda _: self._ended(name, work))
         if name is not None:
             self._known[name] = work
             self._trim()
         return work
 
-    def _ended(self, name: tuple[str, ...] | None, task: asyncio.Task[Fields]) -> None:
-        failed = task.cancelled() or task.exception() is not None
-        if failed and name is not None:
-            self._known.pop(name, None)
+    async def _wait(self, name: tuple[str, ...] | None, work: Work) -> Fields:
+        work.waiting += 1
+        try:
+            # The work goes on when its caller does not: half of a command must not be left behind.
+            return await asyncio.shield(work.task)
+        except asyncio.CancelledError:
+            if work.waiting == 1 and not work.begun:
+                work.task.cancel()
+                self._forget(name, work)  # not when it has ended: whoever comes until then would be given up with it
+            raise
+        finally:
+            work.waiting -= 1
+
+    def _ended(self, name: tuple[str, ...] | None, work: Work) -> None:
+        if work.task.cancelled() or work.task.exception() is not None:
+            self._forget(name, work)
+
+    def _forget(self, name: tuple[str, ...] | None, work: Work) -> None:
+        if name is not None and self._known.get(name) is work:
+            del self._known[name]
 
     def _trim(self) -> None:
         oldest = itertools.islice(self._known.items(), max(0, len(self._known) - KEPT))
         for name in [name for name, work in oldest if work.task.done()]:
             del self._known[name]
-
-
-async def _wait(work: Work) -> Fields:
-    work.waiting += 1
-    try:
-        # The work goes on when its caller does not: half of a command must not be left behind.
-        return await asyncio.shield(work.task)
-    except asyncio.CancelledError:
-        if work.waiting == 1 and not work.begun:
-            work.task.cancel()
-        raise
-    finally:
-        work.waiting -= 1

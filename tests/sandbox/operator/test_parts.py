@@ -106,6 +106,35 @@ def test_work_that_has_not_begun_is_given_up_with_its_last_caller(others):
     assert asyncio.run(run()) == [1] * (1 - others)
 
 
+@pytest.mark.parametrize("key", ["k", None])
+def test_whoever_comes_when_work_has_just_been_given_up_has_it_done_anew(key):
+    """The caller's deadline passes and the same call comes again: between the two nothing else happens."""
+
+    async def run():
+        keys, never = Keys(), asyncio.Event()
+        name = None if key is None else (key,)
+
+        async def waiting(work):
+            await never.wait()
+
+        async def in_time():
+            try:
+                return await keys.once(name, b"", waiting)
+            except asyncio.CancelledError:
+                again.append(asyncio.ensure_future(keys.once(name, b"", done(2))))
+                raise
+
+        again = []
+        caller = asyncio.create_task(in_time())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        return await again[0], await keys.once(name, b"", done(3))
+
+    assert asyncio.run(run()) == (({"value": 2}, False), ({"value": 2}, True) if key else ({"value": 3}, False))
+
+
 # The memory
 
 
