@@ -246,6 +246,29 @@ def test_a_form_that_is_cut_short_is_refused(at):
     assert refused.value.code is Code.INVALID_ARGUMENT
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [b"y" * 10_000, b"y\r\nX-More: ", b"".join(b"y\r\nX-%d: " % number for number in range(1000))],
+    ids=["one header", "the same header", "other headers"],
+)
+def test_a_part_whose_head_has_no_end_is_refused_soon(piece):
+    taken = []
+
+    async def chunks():
+        yield BODY[: BODY.index(b": y") + 2]
+        for _ in range(10_000):
+            taken.append(len(piece))
+            yield piece
+
+    async def run():
+        return [part async for part in form_parts(chunks(), "multipart/form-data; boundary=edge")]
+
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(run())
+    assert refused.value.code is Code.INVALID_ARGUMENT
+    assert sum(taken) <= 20_000
+
+
 # Words
 
 plain = st.recursive(
