@@ -13,8 +13,11 @@ import requests
 from spiral_sandbox.crown.agents.turn import Answer
 from spiral_sandbox.crown.canonical import Plain, canonical, plain
 from spiral_sandbox.crown.errors import CrownError
+from spiral_sandbox.deadline import within
 
 DEADLINE_S = 5.0
+"""Seconds for the whole of an answer."""
+
 LONGEST_REPLY = 1 << 18
 _OK = 200
 
@@ -35,8 +38,8 @@ def remote(address: str) -> Callable[[Plain], Plain]:
 
     def answer(asked: Plain) -> Plain:
         try:
-            told = _told(checked, asked)
-        except (requests.RequestException, msgspec.MsgspecError, ValueError) as error:
+            told = within(DEADLINE_S, lambda: _told(checked, asked))
+        except (requests.RequestException, msgspec.MsgspecError, ValueError, TimeoutError) as error:
             told = Answer(text="", accepted=False, failed=f"{type(error).__name__}: {error}"[:300])
         return plain(told)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spiral_sandbox import tables
 from spiral_sandbox.crown import memory
 from spiral_sandbox.crown.agents import AGENTS
+from spiral_sandbox.crown.agents import remote as remote_agent
 from spiral_sandbox.crown.agents.remote import LONGEST_REPLY, checked_address, remote
 from spiral_sandbox.crown.canonical import canonical
 from spiral_sandbox.crown.clock import GivenClock, RunningClock
@@ -295,6 +296,13 @@ def test_a_live_agent_that_does_not_answer_is_logged_as_that_and_the_session_goe
     assert why in session.ask("Conclude: all is said.").points[-1]
     session.close()
     assert replay_log(b"".join(lines)).divergence is None
+
+
+def test_a_live_agent_that_never_comes_to_an_end_has_failed_in_time(dripping, monkeypatch):
+    """Each byte comes in good time, and the last one never: the deadline is for all of it."""
+    monkeypatch.setattr(remote_agent, "DEADLINE_S", 0.3)
+    answer = open_session([], live={"glm": dripping.address}).ask("The sea is wide.")
+    assert (answer.text, answer.failed) == ("", "TimeoutError: not done within 0.3 s")
 
 
 def test_nobody_there_is_an_answer_that_failed():

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.json.file import FileSpanExporter
 
+from spiral_sandbox.connectors.clock import VirtualClock, seeded_start
 from spiral_sandbox.connectors.refusal import Code, Refusal
-from spiral_sandbox.operator import idempotency
+from spiral_sandbox.operator import gateway, idempotency
 from spiral_sandbox.operator.call import FileStart, Header
 from spiral_sandbox.operator.events import GOING_AWAY, TOO_SLOW, Hub
+from spiral_sandbox.operator.gateway import Address, Gateway
 from spiral_sandbox.operator.idempotency import Keys
 from spiral_sandbox.operator.messages import check_file_name, parse_metadata
 from spiral_sandbox.operator.multipart import form_parts
@@ -206,6 +208,20 @@ def test_a_connection_is_severed_and_no_other():
         for each in (one, other, served, served_other):
             each.close()
     assert not sever("ipv4:127.0.0.1:1")
+
+
+# The gateway
+
+
+def test_a_gateway_that_never_comes_to_an_end_gave_no_session(dripping, monkeypatch):
+    """Each byte comes in good time, and the last one never: the time for a try is for all of it."""
+    monkeypatch.setattr(gateway, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(gateway, "_BACK_OFF_S", 0.01)
+    dripped = Gateway(VirtualClock(seeded_start(1)), "1")
+    dripped.connect(Address(address=dripping.address, ca="", cert="", key="", token="t"))
+    with pytest.raises(Refusal, match=r"gave no session in 3 tries \(TimeoutError\)") as refused:
+        asyncio.run(dripped.ensure())
+    assert (refused.value.code, refused.value.reason) == (Code.UNAVAILABLE, "handshake")
 
 
 # Forms
