@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+import urllib3
 
 from spiral_sandbox.crown.agents.turn import Answer
 from spiral_sandbox.crown.canonical import Plain, canonical, plain
@@ -20,6 +21,10 @@ DEADLINE_S = 5.0
 
 LONGEST_REPLY = 1 << 18
 _OK = 200
+# What is read as it comes off the wire fails with urllib3's own errors.
+_FAILURES = (
+    requests.RequestException, urllib3.exceptions.HTTPError, msgspec.MsgspecError, ValueError, TimeoutError
+)  # fmt: skip
 
 
 def checked_address(address: str) -> str:
@@ -39,7 +44,7 @@ def remote(address: str) -> Callable[[Plain], Plain]:
     def answer(asked: Plain) -> Plain:
         try:
             told = within(DEADLINE_S, lambda: _told(checked, asked))
-        except (requests.RequestException, msgspec.MsgspecError, ValueError, TimeoutError) as error:
+        except _FAILURES as error:
             told = Answer(text="", accepted=False, failed=f"{type(error).__name__}: {error}"[:300])
         return plain(told)
 
