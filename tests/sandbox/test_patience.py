@@ -9,6 +9,13 @@ from functools import partial
 
 import pytest
 
+from spiral_sandbox.connectors.service import build as build_connectors
+from spiral_sandbox.connectors.surface_rest import rest_app as connector_app
+from spiral_sandbox.memory.desk import Desk
+from spiral_sandbox.memory.disturbance import Disturbance
+from spiral_sandbox.memory.fabric import Fabric
+from spiral_sandbox.memory.rest import rest_app as memory_app
+from spiral_sandbox.memory.telemetry import Telemetry
 from spiral_sandbox.serving import serve_rest
 from spiral_sandbox.tls import issue_certificates
 
@@ -141,6 +148,54 @@ def test_an_application_whose_body_stays_away_hears_that_its_client_has_gone():
         return app.ended
 
     assert run(scene) == {"http.disconnect": 1}
+
+
+async def asked_by_who_leaves(app, path):
+    """Ask an application, with a client that goes away in the middle of its body."""
+    told = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    said = []
+
+    async def receive():
+        return told.pop(0)
+
+    async def send(message):
+        said.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    await app({**scope, "root_path": "", "http_version": "1.1", "scheme": "http"}, receive, send)
+    return said
+
+
+def test_a_client_that_leaves_is_no_failure_of_the_memory(tmp_path, caplog):
+    async def scene():
+        telemetry = Telemetry(tmp_path)
+        desk = Desk(Fabric(tmp_path, 1, Disturbance()), telemetry)
+        try:
+            return await asked_by_who_leaves(memory_app(desk, telemetry.metrics), "/vector/search")
+        finally:
+            await desk.close()
+
+    assert run(scene)[0]["status"] == 400
+    assert caplog.records == []
+
+
+def test_a_client_that_leaves_is_no_failure_of_a_connector(start_service, caplog):
+    connectors = start_service(build_connectors)
+    connector = connectors.service._connectors["operator_api"]
+
+    async def scene():
+        return await asked_by_who_leaves(connector_app(connector), "/handshake")
+
+    assert run(scene)[0]["status"] == 499
+    assert caplog.records == []
+    assert connectors.ask("served")["total"] == 0
 
 
 def test_half_a_head_after_a_whole_request_is_not_waited_for_either():
