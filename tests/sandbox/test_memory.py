@@ -28,7 +28,7 @@ from spiral_contract.vector_pb2 import InitRequest, SearchRequest
 from spiral_contract.vector_pb2_grpc import VectorServiceStub
 from spiral_sandbox.errors import ComponentRefusalError
 from spiral_sandbox.faults import known_faults
-from spiral_sandbox.memory import disturbance
+from spiral_sandbox.memory import disturbance, hashing
 from spiral_sandbox.memory.corpus import corpus
 from spiral_sandbox.memory.desk import Desk
 from spiral_sandbox.memory.disturbance import Disturbance, SlowShard, disturbance_of
@@ -459,6 +459,17 @@ def test_a_text_without_features_is_refused():
 
 def test_no_text_is_no_vector():
     assert embed([]).shape == (0, DIMS)
+
+
+def test_words_of_any_length_are_embedded_and_long_ones_leave_nothing_behind():
+    """What is remembered of a word is as long as the word, and callers choose the words."""
+    embed(["a word that is short"])
+    before = hashing._remembered_places.cache_info().currsize
+    words = [f"{number}{'ab' * 2000}" for number in range(50)]
+    for word, vector in zip(words, embed(words), strict=True):
+        assert vector == pytest.approx(slow_embedding(word), abs=1e-7)
+    assert hashing._remembered_places.cache_info().currsize == before
+    assert before > 0
 
 
 def test_the_corpus_is_the_seeds_own_and_distinct():
