@@ -7,7 +7,7 @@ An item's sequence number is its row number in its shard and in the audit chain.
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -263,9 +263,9 @@ class Store:
         by_shard: dict[int, list[tuple[int, str, str, bytes]]] = {shard: [] for shard in range(shards)}
         chain: list[AuditRow] = []
         previous = self._last_digest()
-        first = self._last_sequence() + 1
+        first, chosen = self._last_sequence() + 1, {item.id for item in items}
         for sequence, (item, vector) in enumerate(zip(items, vectors, strict=True), start=first):
-            name, embedding = item.id or f"item-{sequence:08d}", vector.tobytes()
+            name, embedding = item.id or self._own_id(sequence, chosen), vector.tobytes()
             by_shard[shard_of(name, shards)].append((sequence, name, item.text, embedding))
             chain.append(audit_row(sequence, name, item_digest(name, item.text, embedding), previous))
             previous = chain[-1].digest
@@ -274,6 +274,16 @@ class Store:
         kept = (row for row in chain if self._disturbance.audited(row.sequence))
         fields = ((row.sequence, row.item, row.item_digest, row.previous, row.digest) for row in kept)
         self._writer.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", fields)
+
+    def _own_id(self, sequence: int, chosen: Container[str | None]) -> str:
+        """An id for an item that came without one: its sequence number, and one more where a caller has taken that."""
+        plain = f"item-{sequence:08d}"
+        names = itertools.chain((plain,), (f"{plain}-{number}" for number in itertools.count(2)))
+        return next(name for name in names if name not in chosen and not self._has(name))
+
+    def _has(self, name: str) -> bool:
+        shard = shard_of(name, self._layout[0])
+        return bool(_rows(self._writer, f"SELECT 1 FROM items_{shard} WHERE id = ?", (name,)))  # noqa: S608
 
     def _insert_rows(self, shard: int, rows: Sequence[tuple[int, str, str, bytes]]) -> None:
         into_items = f"INSERT INTO items_{shard} VALUES (?, ?, ?)"  # noqa: S608  a number of our own

@@ -740,6 +740,19 @@ def test_searches_that_are_held_back_do_not_wait_for_each_other(tmp_path):
     assert [len(hits) for hits in asyncio.run(search_at_once())] == [1] * 25
 
 
+def test_an_id_of_the_stores_own_goes_on_where_callers_have_taken_it(tmp_path):
+    """Before or in the same batch: it stays the caller's, and keeps nobody else from storing."""
+    made = fabric(tmp_path / "taken", items=3)
+    made.add([NewItem("by a caller", "item-00000005"), NewItem("own")])
+    made.add([NewItem("by a caller", "item-00000007"), NewItem("by another", "item-00000008")])
+    made.add([NewItem("its own"), NewItem("by a third", "item-00000008-2")])
+    assert {item.text: item.id for item in made.items("", 100) if "own" in item.text} == {
+        "own": "item-00000005-2",
+        "its own": "item-00000008-3",
+    }
+    made.close()
+
+
 def test_a_lossy_audit_misses_one_row_in_five_thousand(tmp_path):
     bent = fabric(tmp_path / "lossy", items=5001, bent=disturbance_of({"memory.lossy-audit"}))
     honest = fabric(tmp_path / "honest", items=5001)
