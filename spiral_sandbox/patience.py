@@ -14,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 PATIENCE_S = 30.0
-"""Seconds that a client may take to send a whole request, and to take its answer in once it does not keep up."""
+"""Seconds that a client may take to send a whole request, and to take in what is more of an answer than sockets hold."""
 
 # A TLS connection waits for its client's goodbye, and so does a reply that is not taken.
 _GOODBYE_S = 0.5
