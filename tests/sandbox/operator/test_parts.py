@@ -54,6 +54,52 @@ def test_the_oldest_keys_are_forgotten(monkeypatch):
     assert asyncio.run(run()) == [({"value": 5}, True), ({"value": 4}, True), ({"value": "again"}, False)]
 
 
+def test_replies_that_are_kept_have_their_bounds_together(monkeypatch):
+    """Callers choose what is said back of an upload, and 10,000 large replies are gigabytes."""
+    monkeypatch.setattr(idempotency, "MOST_BYTES", 3000)
+
+    async def run():
+        keys = Keys()
+        for number in range(6):
+            await keys.once((str(number),), b"", done("x" * 980))
+        return [(await keys.once((str(number),), b"", done("again")))[1] for number in (5, 4, 3, 2)]
+
+    assert asyncio.run(run()) == [True, True, True, False]
+
+
+def test_work_under_way_is_kept_whatever_comes_after_it(monkeypatch):
+    monkeypatch.setattr(idempotency, "MOST_BYTES", 0)
+
+    async def run():
+        keys, go_on = Keys(), asyncio.Event()
+
+        async def slow(work):
+            work.begin()
+            await go_on.wait()
+            return {"value": 1}
+
+        first = asyncio.create_task(keys.once(("k",), b"", slow))
+        await asyncio.sleep(0)
+        for number in range(3):
+            await keys.once((str(number),), b"", done(number))
+        again = asyncio.create_task(keys.once(("k",), b"", done(2)))
+        await asyncio.sleep(0)
+        go_on.set()
+        return await first, await again
+
+    assert asyncio.run(run()) == (({"value": 1}, False), ({"value": 1}, True))
+
+
+def test_each_caller_has_a_reply_of_its_own():
+    async def run():
+        keys = Keys()
+        first, _ = await keys.once(("k",), b"", done({"numbers": [1, 2.5, "ü", None]}))
+        first["value"]["numbers"].clear()
+        return await keys.once(("k",), b"", done(2))
+
+    assert asyncio.run(run()) == ({"value": {"numbers": [1, 2.5, "ü", None]}}, True)
+
+
 def test_work_that_failed_may_be_tried_again():
     async def run():
         keys = Keys()
