@@ -171,7 +171,7 @@ def latencies() -> list[Any]:
     return [
         chart(
             "95th percentile of latency",
-            "In the server, from merged buckets. Refused calls are in it: they are quick, and many of them flatter.",
+            "In the server, from merged buckets. Refused calls are not in it: they are quick, and would flatter.",
             "ms",
             (rest, f"rest {OPERATION}"),
             (grpc, f"grpc {OPERATION}"),
@@ -191,8 +191,8 @@ def outcomes() -> list[Any]:
     counted, by, both = f"{LATENCY}_count", "environment, operation", "environment, operation, transport"
     return [
         chart(
-            "Calls per second",
-            "A transport that nobody calls proves nothing about parity.",
+            "Calls per second that were not refused",
+            "A transport that nobody calls proves nothing about parity. Refused calls are among the errors.",
             "reqps",
             (per_second(counted, by, REST), f"rest {OPERATION}"),
             (per_second(counted, by, GRPC), f"grpc {OPERATION}"),
@@ -200,7 +200,7 @@ def outcomes() -> list[Any]:
         ),
         chart(
             "Share of calls that failed by the server's fault",
-            "Over 30 minutes; what the alert for broken parity compares.",
+            "Of those not refused, over 30 minutes; what the alert for broken parity compares.",
             "percentunit",
             (f"spiral:fault_share:increase30m{{{REST}}}", f"rest {OPERATION}"),
             (f"spiral:fault_share:increase30m{{{GRPC}}}", f"grpc {OPERATION}"),
@@ -227,7 +227,8 @@ def budget() -> list[Any]:
     return [
         chart(
             "How fast the budget burns",
-            "Share of faults as a multiple of the 1 % that the budget allows. 1 uses it up in just 30 days.",
+            "Share of faults as a multiple of the 1 % that the budget allows. 1 uses it up in just 30 days. "
+            "Refused calls are no calls here.",
             "short",
             (f"spiral:fault_share:rate1h{{{HERE}}} / 0.01", "1 h {{environment}}"),
             (f"spiral:fault_share:rate6h{{{HERE}}} / 0.01", "6 h {{environment}}"),

@@ -3,12 +3,14 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import grpc
 import uvicorn
 
 from spiral_sandbox.hot_tls import OLDEST_S, HotTls
+from spiral_sandbox.patience import PATIENCE_S, PatientProtocol
 from spiral_sandbox.tls import Tls
 
 if TYPE_CHECKING:
@@ -104,15 +106,18 @@ def _context_of(connection: Any) -> Any:
     return connection.transport.get_extra_info("ssl_object").context
 
 
-async def serve_rest(app: "ASGIApp", tls: Tls | HotTls | None, *, websockets: bool = False) -> RestServer:
+async def serve_rest(
+    app: "ASGIApp", tls: Tls | HotTls | None, *, websockets: bool = False, patience_s: float = PATIENCE_S
+) -> RestServer:
     """Serve an ASGI application on a free loopback port of the running loop, WebSockets too if wanted.
 
     With `tls`, a client without a certificate of the same authority is refused at the handshake; without
-    it the server speaks plain HTTP.
+    it the server speaks plain HTTP. A client that is waited for longer than `patience_s` is hung up on.
     """
     rotation = _Rotation(tls) if isinstance(tls, HotTls) else None
     config = uvicorn.Config(
         app if rotation is None else rotation.ending(app),
+        http=cast("type[asyncio.Protocol]", partial(PatientProtocol, patience_s=patience_s)),  # it is only called
         lifespan="off",
         ws="websockets-sansio" if websockets else "none",
         log_config=None,

@@ -31,6 +31,7 @@ REHEARSED: Final = Fidelity.SANDBOX
 """How real an examination is that was signed in rehearsal. A person's own is live."""
 
 DOCUMENT_SHAPE: Final = "write a path below the root folder, such as `minutes/charter.md`"
+_TOLD: Final = 200  # characters of a note that are told beside a verdict; what was signed has all of it
 _SEGMENT: Final = re.compile(r"[^/\\:*?\[\]]+")
 
 
@@ -150,5 +151,6 @@ def day_of(statement: ExaminationStatement) -> str:
 def examined_words(statement: ExaminationStatement) -> str:
     """Say how much was examined, by whom, and when."""
     how = "signed in rehearsal as" if statement.rehearsal else "signed by"
-    note = f": {statement.note}" if statement.note else ""
+    note = statement.note if len(statement.note) <= _TOLD else f"{statement.note[: _TOLD - 1]}…"
+    note = f": {note}" if note else ""
     return f"{statement.bytes:,} bytes {how} {statement.signer} on {day_of(statement)}{note}"

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -33,7 +33,10 @@ def rest_app(connector: Connector) -> Starlette:
 
 def _endpoint(connector: Connector, operation: str) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        body, size = await _read(request)
+        try:
+            body, size = await _read(request)
+        except ClientDisconnect:  # nobody reads the answer, and nothing was asked
+            return _refused(Refusal(Code.CANCELLED, "disconnected", "the caller went away"), None, {})
         request_ids = request.headers.getlist("x-request-id")
         call = Call(
             operation=operation,

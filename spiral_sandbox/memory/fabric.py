@@ -35,6 +35,7 @@ class Fabric:
         self._index: ScaleIndex | None = None
         self._indexed = 0
         self._indexing = threading.Lock()
+        self._choosing = threading.Lock()
 
     def configure(
         self,
@@ -44,14 +45,12 @@ class Fabric:
         embedding: EmbeddingName | None = None,
     ) -> None:
         """See Memory; InvalidRequestError when shards or embedding cannot be changed any more, or not be had."""
-        now = (self._store.shards, self._store.embedding.name)
-        wanted = (shards or now[0], embedding or now[1])
-        if wanted != now:
-            self._store.lay_out(*wanted)
+        self._store.lay_out(shards, embedding)
         if items is not None:
             self._corpus_items = items
         if index is not None:
-            self._wanted, self._index = index, None
+            with self._choosing:
+                self._wanted, self._index = index, None
 
     def initialise(self) -> str:
         """See Memory; a second caller waits for the first and then finds the corpus loaded."""
@@ -65,9 +64,10 @@ class Fabric:
     def search(self, text: str, top_n: int) -> list[Hit]:
         """See Memory."""
         self._disturbance.before_search()
-        vector, index = self._store.embedding.embed([text])[0], self._index
+        made_by, index = self._store.embedding, self._index
+        vector = made_by.embed([text])[0]
         if index is None or not self._disturbance.uses_index():
-            return self._store.nearest(vector.tobytes(), top_n)
+            return self._store.nearest(vector.tobytes(), made_by, top_n)
         return self._store.ranked(index.candidates(vector, top_n), vector.tobytes(), top_n)
 
     def add(self, items: Sequence[NewItem]) -> int:
@@ -78,9 +78,9 @@ class Fabric:
 
     def status(self) -> Status:
         """See Memory."""
-        sizes = self._store.sizes()
-        made_by = self._store.embedding
-        return Status(items=sum(sizes), shards=sizes, embedding=made_by.name, dims=made_by.dims, seed=self._seed)
+        laid_out, sizes = self._store.counted()
+        name, dims = laid_out.embedding, laid_out.dims
+        return Status(items=sum(sizes), shards=sizes, embedding=name, dims=dims, seed=self._seed)
 
     def audit(self, after: int, limit: int) -> list[AuditRow]:
         """See Memory."""
@@ -102,7 +102,9 @@ class Fabric:
         with self._indexing:
             self._indexed, count = 0, sum(self._store.sizes())
             sample = sample_of(self._store.vectors(), count)
-            self._index = build_index(sample, map(self._noted, self._store.vectors()), count)
+            made = build_index(sample, map(self._noted, self._store.vectors()), count)
+            with self._choosing:  # building takes long, and another choice may have been made
+                self._index = None if self._wanted == "exact" else made
 
     def _follow(self) -> None:
         """Take into the index what was stored since: an item is found as soon as it is there."""

@@ -21,6 +21,8 @@ DIMS = 128
 """Length of an embedding."""
 
 _ROWS_AT_ONCE = 1000
+_LONGEST_REMEMBERED = 64
+"""Characters of a word whose features are remembered: callers choose the words, and 65,536 long ones are gigabytes."""
 _TOKEN = re.compile(r"\w+|[^\w\s]+")
 
 
@@ -51,16 +53,18 @@ def _embed_block(texts: Sequence[str]) -> Vectors:
 def _places(text: str) -> Iterator[int]:
     words = _TOKEN.findall(text.casefold())
     for word in words:
-        yield from _places_of_word(word)
+        yield from (_remembered_places if len(word) <= _LONGEST_REMEMBERED else _places_of_word)(word)
     for first, second in itertools.pairwise(words):
         yield _place(f"{first} {second}")
 
 
-@functools.lru_cache(maxsize=1 << 16)
 def _places_of_word(word: str) -> tuple[int, ...]:
     framed = f"<{word}>"
     trigrams = (framed[at : at + 3] for at in range(len(framed) - 2))
     return (_place(word), *map(_place, trigrams))
+
+
+_remembered_places = functools.lru_cache(maxsize=1 << 16)(_places_of_word)
 
 
 def _place(feature: str) -> int:

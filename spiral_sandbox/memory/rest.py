@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -111,10 +111,13 @@ def _json(status: int, content: Any) -> Response:
 
 async def _body(request: Request) -> bytes:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BODY_BYTES:
-            raise TooLargeError(f"A body has at most {MOST_BODY_BYTES} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MOST_BODY_BYTES:
+                raise TooLargeError(f"A body has at most {MOST_BODY_BYTES} bytes.")
+    except ClientDisconnect as error:  # nobody reads the answer; it is no failure of ours that the log should have
+        raise InvalidRequestError("The caller went away before its request was whole.") from error
     return bytes(body)
 
 

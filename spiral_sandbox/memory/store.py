@@ -7,11 +7,11 @@ An item's sequence number is its row number in its shard and in the audit chain.
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import apsw
 import numpy as np
@@ -58,6 +58,15 @@ _Near = tuple[float, int, int]
 _Layout = tuple[int, Embedding]
 """How many shards, and what made their vectors."""
 
+
+class LaidOut(NamedTuple):
+    """What a reader finds: how many shards, how long their vectors, and the name of what made them."""
+
+    shards: int
+    dims: int
+    embedding: str
+
+
 _Named = tuple[float, str, str, int, int]
 """Distance, id, text, shard, sequence number: sorts by distance, then by id."""
 
@@ -88,21 +97,26 @@ class Store:
         self._writer = self._connect()
         with self._lock, self._writer:
             self._writer.execute(_SCHEMA)
-            self.shards, self.embedding = self._adopted() or self._created(shards, embedding_of(DEFAULT))
+            self._layout = self._adopted() or self._created(shards, embedding_of(DEFAULT))
 
-    def lay_out(self, shards: int, embedding: str) -> None:
-        """Start over with this number of shards and this embedding.
+    @property
+    def embedding(self) -> Embedding:
+        """What makes the vectors; it may be another one at once, so whoever hands in a vector says what made it."""
+        return self._layout[1]
+
+    def lay_out(self, shards: int | None, embedding: str | None) -> None:
+        """Start over with this number of shards and this embedding; with None, that part stays as it is.
 
         Raises InvalidRequestError, and changes nothing, if anything is stored or the embedding cannot be had.
         """
-        with self._lock, self._writer:
-            if self._last_sequence():
-                raise InvalidRequestError("Shards and embedding can only be changed while nothing is stored.")
-            made_by = embedding_of(embedding)
-            for shard in range(self.shards):
-                self._writer.execute(f"DROP TABLE items_{shard}; DROP TABLE vectors_{shard}")
-            self._writer.execute("DELETE FROM layout")
-            self.shards, self.embedding = self._created(shards, made_by)
+        with self._lock:
+            now = (self._layout[0], self._layout[1].name)
+            wanted = (shards or now[0], embedding or now[1])
+            if wanted != now:
+                with self._writer:
+                    layout = self._laid_out_anew(*wanted)
+                # Not before the transaction's end, and nothing can be stored before this is said.
+                self._layout = layout
 
     def ingest(
         self, items: Sequence[NewItem], vectors: Vectors, made_by: Embedding, *, of_corpus: bool = False
@@ -114,9 +128,8 @@ class Store:
         """
         with self._lock:
             if made_by.name != self.embedding.name:
-                raise InvalidRequestError(
-                    f"The embedding is {self.embedding.name} by now. Remedy: add the items again."
-                )
+                text = f"The embedding is {self.embedding.name} by now. Remedy: add the items again."
+                raise InvalidRequestError(text)
             try:
                 with self._writer:
                     self._insert(items, vectors)
@@ -125,14 +138,18 @@ class Store:
             except apsw.ConstraintError as error:
                 raise InvalidRequestError("An item with one of these ids is stored already.") from error
 
-    def nearest(self, vector: bytes, count: int) -> list[Hit]:
+    def nearest(self, vector: bytes, made_by: Embedding, count: int) -> list[Hit]:
         """The nearest items of all shards, best first, ties in the order of their ids.
 
-        All shards are read in one transaction, so a batch is seen whole or not at all.
+        All shards are read in one transaction, so a batch is seen whole or not at all. Where the embedding has changed
+        since the vector was made nothing is found: nothing was stored at the moment of the change.
         """
         with self._reading() as connection:
+            laid_out = _laid_out(connection)
+            if laid_out.embedding != made_by.name:
+                return []
             near: list[_Near] = []
-            for shard in self._disturbance.searched(range(self.shards)):
+            for shard in self._disturbance.searched(range(laid_out.shards)):
                 self._disturbance.before_shard(shard)
                 near += _nearest_in_shard(connection, shard, vector, count)
             return _hits(connection, sorted(near), count)
@@ -140,18 +157,20 @@ class Store:
     def vectors(self) -> Iterator[Batch]:
         """Every stored vector, in batches, under the key that `ranked` knows."""
         with self._reading() as connection:
-            for shard in range(self.shards):
+            laid_out = _laid_out(connection)
+            for shard in range(laid_out.shards):
                 rows = connection.execute(f"SELECT rowid, embedding FROM vectors_{shard}")  # noqa: S608
                 while block := list(itertools.islice(rows, _ROWS_AT_ONCE)):
-                    yield _batch(shard, block, self.embedding.dims)
+                    yield _batch(shard, block, laid_out.dims)
 
     def vectors_after(self, sequence: int) -> Batch:
         """The vectors that were stored after a sequence number."""
         chosen = "SELECT rowid, embedding FROM vectors_{shard} WHERE rowid > ?"
         with self._reading() as connection:
+            laid_out = _laid_out(connection)
             found = [
-                _batch(shard, _rows(connection, chosen.format(shard=shard), (sequence,)), self.embedding.dims)
-                for shard in range(self.shards)
+                _batch(shard, _rows(connection, chosen.format(shard=shard), (sequence,)), laid_out.dims)
+                for shard in range(laid_out.shards)
             ]
         return Batch(np.concatenate([one.keys for one in found]), np.concatenate([one.vectors for one in found]))
 
@@ -168,9 +187,14 @@ class Store:
 
     def sizes(self) -> tuple[int, ...]:
         """How many items each shard holds."""
+        return self.counted()[1]
+
+    def counted(self) -> tuple[LaidOut, tuple[int, ...]]:
+        """How the store is laid out, and how many items each shard holds, both of one moment."""
         with self._reading() as connection:
-            counts = (f"SELECT count(*) FROM items_{shard}" for shard in range(self.shards))  # noqa: S608
-            return tuple(_number(connection, count) for count in counts)
+            laid_out = _laid_out(connection)
+            counts = (f"SELECT count(*) FROM items_{shard}" for shard in range(laid_out.shards))  # noqa: S608
+            return laid_out, tuple(_number(connection, count) for count in counts)
 
     def loaded(self) -> int:
         """How many items were loaded from the corpus, ever."""
@@ -186,8 +210,9 @@ class Store:
 
     def items(self, after: str, limit: int) -> list[StoredItem]:
         """Items that follow an id, in the order of their ids, each digest computed from what is stored."""
-        arms = " UNION ALL ".join(_EXPORT.format(shard=shard) for shard in range(self.shards))
         with self._reading() as connection:
+            shards = range(_laid_out(connection).shards)
+            arms = " UNION ALL ".join(_EXPORT.format(shard=shard) for shard in shards)
             rows = _rows(connection, f"{arms} ORDER BY 1 LIMIT ?2", (after, limit))
             return [_stored_item(connection, *row) for row in rows]
 
@@ -204,10 +229,9 @@ class Store:
     def _adopted(self) -> _Layout | None:
         if "embedding" not in {column[1] for column in _rows(self._writer, "PRAGMA table_info(layout)")}:
             self._writer.execute(_NAME_EMBEDDING)
-        layout = _rows(self._writer, "SELECT shards, dims, embedding FROM layout")
-        if not layout:
+        if not _number(self._writer, "SELECT count(*) FROM layout"):
             return None
-        shards, dims, name = layout[0]
+        shards, dims, name = _laid_out(self._writer)
         try:
             embedding = embedding_of(name)
         except InvalidRequestError as error:
@@ -217,7 +241,16 @@ class Store:
                 f"The store {self._path} holds embeddings of length {dims}, and those of {name} have {embedding.dims}."
             )
             raise SandboxError(text)
-        return int(shards), embedding
+        return shards, embedding
+
+    def _laid_out_anew(self, shards: int, embedding: str) -> _Layout:
+        if self._last_sequence():
+            raise InvalidRequestError("Shards and embedding can only be changed while nothing is stored.")
+        made_by = embedding_of(embedding)
+        for shard in range(self._layout[0]):
+            self._writer.execute(f"DROP TABLE items_{shard}; DROP TABLE vectors_{shard}")
+        self._writer.execute("DELETE FROM layout")
+        return self._created(shards, made_by)
 
     def _created(self, shards: int, embedding: Embedding) -> _Layout:
         for shard in range(shards):
@@ -226,13 +259,14 @@ class Store:
         return shards, embedding
 
     def _insert(self, items: Sequence[NewItem], vectors: Vectors) -> None:
-        by_shard: dict[int, list[tuple[int, str, str, bytes]]] = {shard: [] for shard in range(self.shards)}
+        shards = self._layout[0]
+        by_shard: dict[int, list[tuple[int, str, str, bytes]]] = {shard: [] for shard in range(shards)}
         chain: list[AuditRow] = []
         previous = self._last_digest()
-        first = self._last_sequence() + 1
+        first, chosen = self._last_sequence() + 1, {item.id for item in items}
         for sequence, (item, vector) in enumerate(zip(items, vectors, strict=True), start=first):
-            name, embedding = item.id or f"item-{sequence:08d}", vector.tobytes()
-            by_shard[shard_of(name, self.shards)].append((sequence, name, item.text, embedding))
+            name, embedding = item.id or self._own_id(sequence, chosen), vector.tobytes()
+            by_shard[shard_of(name, shards)].append((sequence, name, item.text, embedding))
             chain.append(audit_row(sequence, name, item_digest(name, item.text, embedding), previous))
             previous = chain[-1].digest
         for shard, rows in by_shard.items():
@@ -241,6 +275,16 @@ class Store:
         fields = ((row.sequence, row.item, row.item_digest, row.previous, row.digest) for row in kept)
         self._writer.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", fields)
 
+    def _own_id(self, sequence: int, chosen: Container[str | None]) -> str:
+        """An id for an item that came without one: its sequence number, and one more where a caller has taken that."""
+        plain = f"item-{sequence:08d}"
+        names = itertools.chain((plain,), (f"{plain}-{number}" for number in itertools.count(2)))
+        return next(name for name in names if name not in chosen and not self._has(name))
+
+    def _has(self, name: str) -> bool:
+        shard = shard_of(name, self._layout[0])
+        return bool(_rows(self._writer, f"SELECT 1 FROM items_{shard} WHERE id = ?", (name,)))  # noqa: S608
+
     def _insert_rows(self, shard: int, rows: Sequence[tuple[int, str, str, bytes]]) -> None:
         into_items = f"INSERT INTO items_{shard} VALUES (?, ?, ?)"  # noqa: S608  a number of our own
         into_vectors = f"INSERT INTO vectors_{shard}(rowid, embedding) VALUES (?, ?)"  # noqa: S608
@@ -248,7 +292,8 @@ class Store:
         self._writer.executemany(into_vectors, ((row[0], row[3]) for row in rows))
 
     def _last_sequence(self) -> int:
-        tops = (f"SELECT coalesce(max(sequence), 0) FROM items_{shard}" for shard in range(self.shards))  # noqa: S608
+        shards = range(self._layout[0])
+        tops = (f"SELECT coalesce(max(sequence), 0) FROM items_{shard}" for shard in shards)  # noqa: S608
         return max(_number(self._writer, top) for top in tops)
 
     def _last_digest(self) -> str:
@@ -273,6 +318,11 @@ class Store:
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"mmap_size={_MAPPED_BYTES}"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection
+
+
+def _laid_out(connection: apsw.Connection) -> LaidOut:
+    """The layout as a transaction sees it: tables and their number are of the same moment."""
+    return LaidOut(*_rows(connection, "SELECT shards, dims, embedding FROM layout")[0])
 
 
 def _nearest_in_shard(connection: apsw.Connection, shard: int, vector: bytes, count: int) -> list[_Near]:

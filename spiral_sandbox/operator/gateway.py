@@ -12,6 +12,7 @@ import requests
 
 from spiral_sandbox.connectors.clock import VirtualClock, parse_instant
 from spiral_sandbox.connectors.refusal import Code, Refusal
+from spiral_sandbox.deadline import within
 
 _TRIES = 3
 _TIMEOUT_S = 5.0
@@ -76,8 +77,8 @@ class Gateway:
             if number:
                 await asyncio.sleep(_BACK_OFF_S * 2 ** (number - 1))
             try:
-                return await asyncio.to_thread(self._handshake, at)
-            except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+                return await asyncio.to_thread(within, _TIMEOUT_S, lambda: self._handshake(at))
+            except (requests.RequestException, ValueError, KeyError, TypeError, TimeoutError) as error:
                 why = type(error).__name__
         raise Refusal(Code.UNAVAILABLE, "handshake", f"the MCP gateway gave no session in {_TRIES} tries ({why})")
 

@@ -35,6 +35,10 @@ _REASONS = {
 }
 
 
+_REFUSED = frozenset(_REASONS.values())
+"""Reasons that are the caller's: such a call is refused, mostly before anything was done, and soon."""
+
+
 def reason_of(refusal: Refusal) -> str:
     """The label `reason` of an error: validation, permission, handshake or exception."""
     return "handshake" if refusal.reason == "handshake" else _REASONS.get(refusal.code, "exception")
@@ -67,7 +71,7 @@ class Telemetry:
         registry = self._metrics.registry
         self._latency = Histogram(
             "operator_api_transport_latency_ms",
-            "How long a call took in the server, in milliseconds.",
+            "How long a call that was not refused took in the server, in milliseconds.",
             ("operation", "transport"),
             buckets=_BUCKETS_MS,
             registry=registry,
@@ -114,14 +118,18 @@ class Telemetry:
 
     @contextmanager
     def observed(self, operation: str, transport: str, *, fallback: bool = False) -> Iterator[Observed]:
-        """Observe one call: its span, its latency, and the error that it ends with."""
+        """Observe one call: its span, its latency, and the error that it ends with.
+
+        A call that was refused is counted with its reason and has no latency: a flood of quick refusals would make a
+        percentile look good. One that failed by the server's fault has one: its caller waited for it.
+        """
         began = time.perf_counter()
         name = f"operator_api.{'grpc.' if transport == 'grpc' else ''}{operation}"
         attributes: dict[str, AttributeValue] = {"transport": transport, "fallback": fallback}
         with self._tracer.start_as_current_span(
             name, attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:
-            seen = Observed(span)
+            seen, reason = Observed(span), ""
             if fallback:
                 self.fell_back(operation, transport, seen)
             try:
@@ -129,14 +137,17 @@ class Telemetry:
             except Refusal as refusal:
                 span.set_attribute("reason", refusal.reason)
                 span.set_status(Status(StatusCode.ERROR, refusal.code.name))
-                self.failed(operation, transport, reason_of(refusal))
+                reason = reason_of(refusal)
                 raise
             except BaseException as error:
                 span.set_status(Status(StatusCode.ERROR, type(error).__name__))
-                self.failed(operation, transport, "exception")
+                reason = "exception"
                 raise
             finally:
-                self._latency.labels(operation, transport).observe((time.perf_counter() - began) * 1000)
+                if reason:
+                    self.failed(operation, transport, reason)
+                if reason not in _REFUSED:
+                    self._latency.labels(operation, transport).observe((time.perf_counter() - began) * 1000)
 
     def failed(self, operation: str, transport: str, reason: str) -> None:
         """Count one call that was answered with an error."""

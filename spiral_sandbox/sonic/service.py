@@ -177,8 +177,10 @@ class SonicService:
         if self._live is None:
             raise SonicError("No stream without end is playing.")
         live, self._live = self._live, None
-        await asyncio.to_thread(live.close)
-        self._reserved = False
+        try:
+            await asyncio.to_thread(live.close)
+        finally:
+            self._reserved = False
         return {"frames_rendered": live.count().frames}
 
     async def _frames(self) -> dict[str, int]:

@@ -188,6 +188,14 @@ def test_a_document_is_an_input_of_its_criterion(bench):
     assert patterns_of(bench.plan()) == ("a.toml", "docs/charter.md")
 
 
+def test_of_a_long_note_the_beginning_is_told():
+    told_of = [
+        examined_words(statement(note="x" * length)).count("x") - examined_words(statement()).count("x")
+        for length in (200, 201)
+    ]
+    assert told_of == [200, 199]
+
+
 # what is signed
 
 

@@ -15,6 +15,7 @@ from pytest_spiral.rules.selftest import DEFECTS, MOST_TRIED, prove, scaled, sel
 from pytest_spiral.rules.selftest.facts import facts_for
 from pytest_spiral.rules.selftest.reference import REFERENCE
 from pytest_spiral.rules.selftest.tails import too_many
+from pytest_spiral.rules.statistics import tails
 
 
 def plan_of(*criteria):
@@ -177,6 +178,21 @@ def test_a_limit_on_failures_can_fail_in_the_smaller_plan_where_it_can_in_its_ow
 def test_very_many_events_are_tried_over_less_exposure_or_not_at_all(limits, exposure, state, scaled):
     found = proof(*limits, exposure=exposure, confidence="0.95")
     assert (found.state, found.scaled) == (state, scaled), found.sentence
+
+
+def test_no_billions_of_events_are_gone_through_to_try_a_plan_on_them(monkeypatch):
+    """86 thousand million are allowed in a day: whether none of them proves the limit is no question for a sum."""
+    whole, walk = [], tails._walk
+
+    def counted(step, start, stride, **others):
+        whole.append(start)
+        return walk(step, start, stride, **others)
+
+    monkeypatch.setattr(tails, "_walk", counted)
+    found = proof("count-rate(x) <= 1000000 per s", exposure="1 d", confidence="0.95")
+    assert (found.state, found.tried > 30) == ("proven", True)
+    assert found.scaled == "exposure 0.00000001 d for 1 d"
+    assert 0 < max(whole) <= 10 * MOST_TRIED  # one of the defects counts on over ten times the exposure
 
 
 def test_a_plan_too_large_to_be_tried_is_not_tried_and_stands():

@@ -5,10 +5,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binom, chi2, poisson
 
+from pytest_spiral.rules.statistics import tails
 from pytest_spiral.rules.statistics.arguments import exact, float_above, float_below, limit_of
 from pytest_spiral.rules.statistics.bounds import lower_mean, lower_share, settled, upper_mean, upper_share
 from pytest_spiral.rules.statistics.judged import Direction
@@ -62,6 +63,55 @@ def test_a_tail_that_ties_with_the_risk_is_a_tie_and_not_a_rounding(count, share
         hair = Fraction(1, 10**300)
         assert compare_upper_tail(Binomial(samples, share), rank, tail + hair) == -1
         assert compare_upper_tail(Binomial(samples, share), rank, tail - hair) == 1
+
+
+# Far from the mode
+
+
+@st.composite
+def distributions(draw):
+    if draw(st.booleans()):
+        return Binomial(draw(st.integers(1, 3_000)), draw(SHARES))
+    return Poisson(draw(st.fractions(min_value=Fraction(1, 50), max_value=3_000, max_denominator=50)))
+
+
+@given(distributions(), st.floats(-40, 40), st.integers(1, 600), st.booleans())
+@example(Poisson(Fraction(100)), -10.0, 3, False)
+@example(Poisson(Fraction(100)), 40.0, 3, True)
+@example(Binomial(10, Fraction(1, 2)), 4.0, 3, True)
+@settings(max_examples=300)
+def test_what_a_plain_bound_tells_is_what_the_sum_tells(distribution, deviations, bits, one_minus):
+    """Ranks up to 40 standard deviations away, against thresholds down to 2^-600 and as near to 1."""
+    spread = math.sqrt(distribution.mode + 1)
+    rank = max(1, round(distribution.mode + deviations * spread))
+    assume(distribution.certain_tail(rank) is None)
+    threshold = Fraction(1, 1 << bits)
+    told = tails._far_out(distribution, rank, 1 - threshold if one_minus else threshold)
+    if told is not None:
+        above, below, slack = tails._masses(distribution, rank, 1200)
+        low, high = Fraction(above, above + below + slack), Fraction(above + slack, above + slack + below)
+        wanted = 1 - threshold if one_minus else threshold
+        assert (low > wanted) if told == 1 else (high < wanted)
+
+
+@pytest.mark.parametrize("risk", [Fraction(1, 20), Fraction(1, 10**300)])
+def test_far_from_the_mode_nothing_is_summed(monkeypatch, risk):
+    """A plan on billions of events is looked at in no time; the sum would take seconds."""
+
+    def walk(step, start, stride, *, far_from, bits):
+        raise AssertionError(f"{bits} bits are summed from {start} on, for {far_from}")
+
+    monkeypatch.setattr(tails, "_walk", walk)
+    mean = 86_400_000_000
+    for distribution in (Poisson(Fraction(mean)), Binomial(2 * mean, Fraction(1, 2))):
+        for rank in (0, mean // 2, mean - 40_000_000):
+            assert compare_lower_tail(distribution, rank, risk) == -1
+            assert compare_upper_tail(distribution, rank, risk) == 1
+        for rank in (mean + 40_000_000, mean * 3 // 2):
+            assert compare_lower_tail(distribution, rank, risk) == 1
+            assert compare_upper_tail(distribution, rank, risk) == -1
+    with pytest.raises(AssertionError, match="are summed"):
+        compare_lower_tail(Poisson(Fraction(mean)), mean - 100_000, risk)
 
 
 def test_a_tie_in_thousands_of_samples_is_found_too():

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import socketserver
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -46,6 +47,46 @@ def _starting(folder):
     yield start
     for each in started:
         each.stop()
+
+
+class Dripping(socketserver.ThreadingTCPServer):
+    """A peer that says what it was told to at once, and then one byte after the other, each in good time."""
+
+    daemon_threads = True
+    _PACE_S, _BYTES = 0.02, 250
+
+    def __init__(self, at_once, each):
+        super().__init__(("127.0.0.1", 0), socketserver.BaseRequestHandler)
+        self.over = threading.Event()
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        self._at_once, self._each = at_once, each
+
+    def finish_request(self, request, client_address):
+        del client_address
+        request.recv(1 << 16)
+        with suppress(OSError):
+            request.sendall(self._at_once)
+            for _ in range(self._BYTES):
+                if self.over.wait(self._PACE_S):
+                    return
+                request.sendall(self._each)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param((b"HTTP/1.1 200 OK\r\nX-More: ", b"x"), id="head"),
+        pytest.param((b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b" "), id="body"),
+    ]
+)
+def dripping(request):
+    """An HTTP peer that keeps its caller waiting, by its head or by its body."""
+    with Dripping(*request.param) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.02,))
+        serving.start()
+        yield server
+        server.over.set()
+        server.shutdown()
+        serving.join()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from spiral_contract.vector_pb2 import InitRequest, SearchRequest
 from spiral_contract.vector_pb2_grpc import VectorServiceStub
 from spiral_sandbox.errors import ComponentRefusalError
 from spiral_sandbox.faults import known_faults
-from spiral_sandbox.memory import disturbance
+from spiral_sandbox.memory import disturbance, hashing
 from spiral_sandbox.memory.corpus import corpus
 from spiral_sandbox.memory.desk import Desk
 from spiral_sandbox.memory.disturbance import Disturbance, SlowShard, disturbance_of
@@ -461,6 +461,17 @@ def test_no_text_is_no_vector():
     assert embed([]).shape == (0, DIMS)
 
 
+def test_words_of_any_length_are_embedded_and_long_ones_leave_nothing_behind():
+    """What is remembered of a word is as long as the word, and callers choose the words."""
+    embed(["a word that is short"])
+    before = hashing._remembered_places.cache_info().currsize
+    words = [f"{number}{'ab' * 2000}" for number in range(50)]
+    for word, vector in zip(words, embed(words), strict=True):
+        assert vector == pytest.approx(slow_embedding(word), abs=1e-7)
+    assert hashing._remembered_places.cache_info().currsize == before
+    assert before > 0
+
+
 def test_the_corpus_is_the_seeds_own_and_distinct():
     assert corpus(SEED, 300) == corpus(SEED, 300)
     assert corpus(SEED, 300)[:100] == corpus(SEED, 100)
@@ -727,6 +738,19 @@ def test_searches_that_are_held_back_do_not_wait_for_each_other(tmp_path):
         return found
 
     assert [len(hits) for hits in asyncio.run(search_at_once())] == [1] * 25
+
+
+def test_an_id_of_the_stores_own_goes_on_where_callers_have_taken_it(tmp_path):
+    """Before or in the same batch: it stays the caller's, and keeps nobody else from storing."""
+    made = fabric(tmp_path / "taken", items=3)
+    made.add([NewItem("by a caller", "item-00000005"), NewItem("own")])
+    made.add([NewItem("by a caller", "item-00000007"), NewItem("by another", "item-00000008")])
+    made.add([NewItem("its own"), NewItem("by a third", "item-00000008-2")])
+    assert {item.text: item.id for item in made.items("", 100) if "own" in item.text} == {
+        "own": "item-00000005-2",
+        "its own": "item-00000008-3",
+    }
+    made.close()
 
 
 def test_a_lossy_audit_misses_one_row_in_five_thousand(tmp_path):

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import apsw
@@ -163,6 +164,93 @@ def test_items_that_were_embedded_before_a_change_are_not_stored(monkeypatch, tm
         made.add([NewItem("too late")])
     assert made.status().items == 0
     assert made.add([NewItem("in time")]) == 1
+    made.close()
+
+
+@pytest.fixture
+def interrupted(monkeypatch, tmp_path):
+    """An empty memory, and what happens while it embeds a text."""
+    made, meanwhile = opened(tmp_path / "interrupted"), []
+
+    def embed_late(texts):
+        while meanwhile:
+            meanwhile.pop()()
+        return letters(texts)
+
+    late = Embedding("late", 26, embed_late)
+    monkeypatch.setattr(embedding, "EMBEDDINGS", {**EMBEDDINGS, "late": lambda: late})
+    made.configure(None, None, embedding="late")
+    yield made, meanwhile
+    made.close()
+
+
+@pytest.mark.parametrize("shards", [None, 1, 7])
+@pytest.mark.parametrize("items", [0, 20])
+def test_a_search_whose_embedding_changes_meanwhile_finds_what_was_stored_at_that_moment(interrupted, shards, items):
+    made, meanwhile = interrupted
+
+    def change():
+        made.configure(items or None, shards, embedding="hashing")
+        if items:
+            made.initialise()
+
+    meanwhile.append(change)
+    assert made.search("none of it is there yet", 3) == []
+    assert made.status().items == items
+    assert len(made.search("what there is by now", 3)) == min(items, 3)
+
+
+def test_searches_beside_changes_are_all_answered(lettered, tmp_path):
+    """Every reader of a store that is laid out anew all the time: tables and their number are of one moment."""
+    made, over = opened(tmp_path / "restless"), threading.Event()
+
+    def read():
+        times = 0
+        while not over.is_set() or not times:
+            assert made.search("nothing is stored", 3) == []
+            assert made.items("", 3) == []
+            status = made.status()
+            assert (status.embedding, status.dims, len(status.shards)) in {("letters", 26, 9), ("hashing", 128, 2)}
+            times += 1
+        return times
+
+    made.configure(None, 9, embedding="letters")
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read) for _ in range(4)]
+        for _ in range(40):
+            made.configure(None, 2, embedding="hashing")
+            made.configure(None, 9, embedding="letters")
+        over.set()
+        assert all(reader.result(60) for reader in readers)
+    made.close()
+
+
+def test_two_choices_at_once_both_hold(monkeypatch, tmp_path):
+    """The second one comes while the first one's embedding is loaded, which takes seconds where it is a model."""
+    made, coming = opened(tmp_path / "both"), threading.Event()
+    held, second = made._store._lock, []
+
+    class Announced:
+        def __enter__(self):
+            coming.set()
+            held.acquire()
+
+        def __exit__(self, *_):
+            held.release()
+
+    def load():
+        if not second:
+            coming.clear()
+            second.append(threading.Thread(target=made.configure, args=(None, 7)))
+            second[0].start()
+            assert coming.wait(60)
+        return Embedding("letters", 26, letters)
+
+    monkeypatch.setattr(made._store, "_lock", Announced())
+    monkeypatch.setattr(embedding, "EMBEDDINGS", {**EMBEDDINGS, "letters": load})
+    made.configure(None, None, embedding="letters")
+    second[0].join(60)
+    assert (made.status().embedding, len(made.status().shards)) == ("letters", 7)
     made.close()
 
 

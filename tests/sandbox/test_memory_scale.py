@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_spiral.profiles.probe import probe
-from spiral_sandbox.memory import embedding, scale
+from spiral_sandbox.memory import embedding, fabric, scale
 from spiral_sandbox.memory.corpus import corpus
 from spiral_sandbox.memory.disturbance import Disturbance, ExactScan, disturbance_of
 from spiral_sandbox.memory.embedding import Embedding
@@ -113,6 +113,24 @@ def test_with_the_fault_no_search_asks_the_index(faiss, tmp_path, monkeypatch):
         assert len(asked) == times
         made.close()
     assert ExactScan().uses_index() is False
+
+
+def test_an_index_that_was_given_up_while_it_was_built_is_asked_nothing(tmp_path, monkeypatch):
+    class Misleading:
+        def candidates(self, vector, count):
+            raise AssertionError(f"the index is asked for {count} of {vector}, although exact search was chosen")
+
+    made, text = filled(tmp_path / "store", items=200), corpus(SEED, 1)[0]
+
+    def build(sample, batches, count):
+        made.configure(None, None, "exact")
+        return Misleading()
+
+    monkeypatch.setattr(fabric, "build_index", build)
+    made.configure(None, None, "ivf-sq8")
+    made.initialise()
+    assert made.search(text, 1)[0].text == text
+    made.close()
 
 
 def test_too_few_items_are_refused(tmp_path):

@@ -738,6 +738,22 @@ def test_a_live_stream_advances_with_time_and_one_plays_at_a_time(tmp_path):
     assert first["rendered_mono_ns"] <= first["mono_ns"]
 
 
+def test_after_a_device_that_does_not_close_well_another_stream_can_play(tmp_path):
+    class Stuck(NullDevice):
+        def close(self):
+            super().close()
+            raise StreamError("The device does not close.")
+
+    async def run():
+        service = SonicService(tmp_path, Flaw(), Stuck)
+        for _ in range(2):
+            await service.handle("stream.start", {})
+            with pytest.raises(StreamError, match="does not close"):
+                await service.handle("stream.stop", {})
+
+    asyncio.run(run())
+
+
 def test_a_rehearsal_that_is_stopped_fails_and_leaves_nothing(tmp_path):
     async def run():
         service = service_in(tmp_path)

@@ -7,6 +7,9 @@ surely holds the tail. Where the risk lies inside it the same is done with 512 b
 either, the binomial tail is summed exactly. Results are the same on every machine, and the cost grows with the root
 of the number of samples: there is no logarithm of a factorial here whose rounding error would grow with it.
 
+A rank so far from the mode that a plain bound of its tail tells is found out first, at no cost: a plan may be on
+billions of events, and whether none of them proves its limit is no question for a sum.
+
 The exact sum is the last step for up to 20,000 samples. Above that a tail within 2^-400 of the risk counts as
 above it, which is against every claim: neither a pass nor a fail is given. Such a case is a tie, of which
 only the symmetric one (a median at confidence 0.5) is known.
@@ -18,6 +21,9 @@ from fractions import Fraction
 from math import comb
 
 MOST_EXACT_SAMPLES = 20_000
+
+_MOST_BITS = 4096
+"""A tail that is known to be less than 2^-4096 is not said to be less than that."""
 
 _Step = Callable[[int], tuple[int, int]]
 """For a rank: numerator and denominator of the factor to the next weight outwards."""
@@ -139,6 +145,9 @@ def _sign(distribution: Distribution, rank: int, threshold: Fraction) -> int | N
     certain = distribution.certain_tail(rank)
     if certain is not None:
         return (certain > threshold) - (certain < threshold)
+    far = _far_out(distribution, rank, threshold)
+    if far is not None:
+        return far
     for bits in (128, 512):
         above, below, slack = _masses(distribution, rank, bits)
         top, bottom = threshold.numerator, threshold.denominator
@@ -148,6 +157,23 @@ def _sign(distribution: Distribution, rank: int, threshold: Fraction) -> int | N
             return -1
     tail = distribution.exact_tail(rank)
     return None if tail is None else (tail > threshold) - (tail < threshold)
+
+
+def _far_out(distribution: Distribution, rank: int, threshold: Fraction) -> int | None:
+    """The sign of P(X >= rank) - threshold where the tail on the rank's side of the mode is clearly the smaller one.
+
+    Outwards of the mode each weight is a factor of the one before, and the factors fall. So the weight of the rank at
+    the tail's edge is at most f^n, with the factor f that is n steps nearer to the mode, and the whole tail at most that
+    over 1 - g, with the edge's own factor g. And f^n <= e^(-n (1 - f)) <= 2^(-1.44 n (1 - f)).
+    """
+    mode, (up, down) = distribution.mode, distribution.steps()
+    outwards, edge, sign = (up, rank, -1) if rank > mode else (down, rank - 1, 1)
+    allowed = threshold if rank > mode else 1 - threshold
+    steps = abs(edge - mode) // 2
+    top, bottom = outwards(edge + sign * steps)
+    bits = min(_MOST_BITS, 36 * steps * (bottom - top) // (25 * bottom))
+    top, bottom = outwards(edge)
+    return sign if bottom * allowed.denominator < (allowed.numerator * (bottom - top)) << bits else None
 
 
 def _interval(distribution: Distribution, rank: int, bits: int) -> tuple[Fraction, Fraction]:

@@ -9,14 +9,22 @@ from urllib.parse import urlsplit
 
 import msgspec
 import requests
+import urllib3
 
 from spiral_sandbox.crown.agents.turn import Answer
 from spiral_sandbox.crown.canonical import Plain, canonical, plain
 from spiral_sandbox.crown.errors import CrownError
+from spiral_sandbox.deadline import within
 
 DEADLINE_S = 5.0
+"""Seconds for the whole of an answer."""
+
 LONGEST_REPLY = 1 << 18
 _OK = 200
+# What is read as it comes off the wire fails with urllib3's own errors.
+_FAILURES = (
+    requests.RequestException, urllib3.exceptions.HTTPError, msgspec.MsgspecError, ValueError, TimeoutError
+)  # fmt: skip
 
 
 def checked_address(address: str) -> str:
@@ -35,8 +43,8 @@ def remote(address: str) -> Callable[[Plain], Plain]:
 
     def answer(asked: Plain) -> Plain:
         try:
-            told = _told(checked, asked)
-        except (requests.RequestException, msgspec.MsgspecError, ValueError) as error:
+            told = within(DEADLINE_S, lambda: _told(checked, asked))
+        except _FAILURES as error:
             told = Answer(text="", accepted=False, failed=f"{type(error).__name__}: {error}"[:300])
         return plain(told)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from spiral_sandbox import tables
 from spiral_sandbox.crown import memory
 from spiral_sandbox.crown.agents import AGENTS
+from spiral_sandbox.crown.agents import remote as remote_agent
 from spiral_sandbox.crown.agents.remote import LONGEST_REPLY, checked_address, remote
 from spiral_sandbox.crown.canonical import canonical
 from spiral_sandbox.crown.clock import GivenClock, RunningClock
@@ -201,14 +202,16 @@ class Elsewhere:
     """An agent that answers over HTTP on loopback: keeps what it was asked, answers what it was told to."""
 
     def __init__(self):
-        self.asked, self.status, self.body = [], 200, b'{"text": "from elsewhere"}'
-        outer = self
+        self.asked, self.status, self.body, self.missing = [], 200, b'{"text": "from elsewhere"}', 0
+        self.encoding, outer = "", self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 outer.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
                 self.send_response(outer.status)
-                self.send_header("content-length", str(len(outer.body)))
+                self.send_header("content-length", str(len(outer.body) + outer.missing))
+                if outer.encoding:
+                    self.send_header("content-encoding", outer.encoding)
                 self.end_headers()
                 self.wfile.write(outer.body)
 
@@ -295,6 +298,22 @@ def test_a_live_agent_that_does_not_answer_is_logged_as_that_and_the_session_goe
     assert why in session.ask("Conclude: all is said.").points[-1]
     session.close()
     assert replay_log(b"".join(lines)).divergence is None
+
+
+@pytest.mark.parametrize(("spoilt", "why"), [({"missing": 9}, "IncompleteRead"), ({"encoding": "gzip"}, "DecodeError")])
+def test_a_live_agent_whose_answer_does_not_come_whole_has_failed(elsewhere, spoilt, why):
+    for name, value in spoilt.items():
+        setattr(elsewhere, name, value)
+    answer = open_session([], live={"glm": elsewhere.address}).ask("The sea is wide.")
+    assert (answer.text, answer.accepted) == ("", False)
+    assert why in answer.failed
+
+
+def test_a_live_agent_that_never_comes_to_an_end_has_failed_in_time(dripping, monkeypatch):
+    """Each byte comes in good time, and the last one never: the deadline is for all of it."""
+    monkeypatch.setattr(remote_agent, "DEADLINE_S", 0.3)
+    answer = open_session([], live={"glm": dripping.address}).ask("The sea is wide.")
+    assert (answer.text, answer.failed) == ("", "TimeoutError: not done within 0.3 s")
 
 
 def test_nobody_there_is_an_answer_that_failed():

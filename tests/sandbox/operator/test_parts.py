@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.json.file import FileSpanExporter
 
+from spiral_sandbox.connectors.clock import VirtualClock, seeded_start
 from spiral_sandbox.connectors.refusal import Code, Refusal
-from spiral_sandbox.operator import idempotency
+from spiral_sandbox.operator import gateway, idempotency
 from spiral_sandbox.operator.call import FileStart, Header
 from spiral_sandbox.operator.events import GOING_AWAY, TOO_SLOW, Hub
+from spiral_sandbox.operator.gateway import Address, Gateway
 from spiral_sandbox.operator.idempotency import Keys
 from spiral_sandbox.operator.messages import check_file_name, parse_metadata
 from spiral_sandbox.operator.multipart import form_parts
@@ -50,6 +52,52 @@ def test_the_oldest_keys_are_forgotten(monkeypatch):
         return [await keys.once((str(number),), b"", done("again")) for number in (5, 4, 0)]
 
     assert asyncio.run(run()) == [({"value": 5}, True), ({"value": 4}, True), ({"value": "again"}, False)]
+
+
+def test_replies_that_are_kept_have_their_bounds_together(monkeypatch):
+    """Callers choose what is said back of an upload, and 10,000 large replies are gigabytes."""
+    monkeypatch.setattr(idempotency, "MOST_BYTES", 3000)
+
+    async def run():
+        keys = Keys()
+        for number in range(6):
+            await keys.once((str(number),), b"", done("x" * 980))
+        return [(await keys.once((str(number),), b"", done("again")))[1] for number in (5, 4, 3, 2)]
+
+    assert asyncio.run(run()) == [True, True, True, False]
+
+
+def test_work_under_way_is_kept_whatever_comes_after_it(monkeypatch):
+    monkeypatch.setattr(idempotency, "MOST_BYTES", 0)
+
+    async def run():
+        keys, go_on = Keys(), asyncio.Event()
+
+        async def slow(work):
+            work.begin()
+            await go_on.wait()
+            return {"value": 1}
+
+        first = asyncio.create_task(keys.once(("k",), b"", slow))
+        await asyncio.sleep(0)
+        for number in range(3):
+            await keys.once((str(number),), b"", done(number))
+        again = asyncio.create_task(keys.once(("k",), b"", done(2)))
+        await asyncio.sleep(0)
+        go_on.set()
+        return await first, await again
+
+    assert asyncio.run(run()) == (({"value": 1}, False), ({"value": 1}, True))
+
+
+def test_each_caller_has_a_reply_of_its_own():
+    async def run():
+        keys = Keys()
+        first, _ = await keys.once(("k",), b"", done({"numbers": [1, 2.5, "ü", None]}))
+        first["value"]["numbers"].clear()
+        return await keys.once(("k",), b"", done(2))
+
+    assert asyncio.run(run()) == ({"value": {"numbers": [1, 2.5, "ü", None]}}, True)
 
 
 def test_work_that_failed_may_be_tried_again():
@@ -104,6 +152,35 @@ def test_work_that_has_not_begun_is_given_up_with_its_last_caller(others):
         return given_up
 
     assert asyncio.run(run()) == [1] * (1 - others)
+
+
+@pytest.mark.parametrize("key", ["k", None])
+def test_whoever_comes_when_work_has_just_been_given_up_has_it_done_anew(key):
+    """The caller's deadline passes and the same call comes again: between the two nothing else happens."""
+
+    async def run():
+        keys, never = Keys(), asyncio.Event()
+        name = None if key is None else (key,)
+
+        async def waiting(work):
+            await never.wait()
+
+        async def in_time():
+            try:
+                return await keys.once(name, b"", waiting)
+            except asyncio.CancelledError:
+                again.append(asyncio.ensure_future(keys.once(name, b"", done(2))))
+                raise
+
+        again = []
+        caller = asyncio.create_task(in_time())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait([caller])
+        return await again[0], await keys.once(name, b"", done(3))
+
+    assert asyncio.run(run()) == (({"value": 2}, False), ({"value": 2}, True) if key else ({"value": 3}, False))
 
 
 # The memory
@@ -179,6 +256,20 @@ def test_a_connection_is_severed_and_no_other():
     assert not sever("ipv4:127.0.0.1:1")
 
 
+# The gateway
+
+
+def test_a_gateway_that_never_comes_to_an_end_gave_no_session(dripping, monkeypatch):
+    """Each byte comes in good time, and the last one never: the time for a try is for all of it."""
+    monkeypatch.setattr(gateway, "_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(gateway, "_BACK_OFF_S", 0.01)
+    dripped = Gateway(VirtualClock(seeded_start(1)), "1")
+    dripped.connect(Address(address=dripping.address, ca="", cert="", key="", token="t"))
+    with pytest.raises(Refusal, match=r"gave no session in 3 tries \(TimeoutError\)") as refused:
+        asyncio.run(dripped.ensure())
+    assert (refused.value.code, refused.value.reason) == (Code.UNAVAILABLE, "handshake")
+
+
 # Forms
 
 BODY = (
@@ -215,6 +306,29 @@ def test_a_form_that_is_cut_short_is_refused(at):
     with pytest.raises(Refusal) as refused:
         read([BODY[:at]])
     assert refused.value.code is Code.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b"y" * 10_000, b"y\r\nX-More: ", b"".join(b"y\r\nX-%d: " % number for number in range(1000))],
+    ids=["one header", "the same header", "other headers"],
+)
+def test_a_part_whose_head_has_no_end_is_refused_soon(piece):
+    taken = []
+
+    async def chunks():
+        yield BODY[: BODY.index(b": y") + 2]
+        for _ in range(10_000):
+            taken.append(len(piece))
+            yield piece
+
+    async def run():
+        return [part async for part in form_parts(chunks(), "multipart/form-data; boundary=edge")]
+
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(run())
+    assert refused.value.code is Code.INVALID_ARGUMENT
+    assert sum(taken) <= 20_000
 
 
 # Words

@@ -92,15 +92,50 @@ def test_both_transports_tell_the_same_with_the_same_labels(fresh):
     }  # fmt: skip
     assert by_kind["rest"] == by_kind["grpc"]
     assert by_kind["rest"] == {
-        ("operator_api_transport_latency_ms_count", (("operation", "dispatch_command"),)): 3,
-        ("operator_api_transport_latency_ms_count", (("operation", "memory_query"),)): 1,
+        ("operator_api_transport_latency_ms_count", (("operation", "dispatch_command"),)): 1,
         ("operator_api_transport_latency_ms_count", (("operation", "handover"),)): 1,
-        ("operator_api_transport_latency_ms_count", (("operation", "upload"),)): 1,
         ("operator_api_transport_errors_total", (("operation", "dispatch_command"), ("reason", "validation"))): 1,
         ("operator_api_transport_errors_total", (("operation", "dispatch_command"), ("reason", "permission"))): 1,
         ("operator_api_transport_errors_total", (("operation", "memory_query"), ("reason", "permission"))): 1,
         ("operator_api_transport_errors_total", (("operation", "upload"), ("reason", "permission"))): 1,
     }
+
+
+def latencies(surface, kind):
+    """How many calls were timed and how long they took together: the histogram of commands over one transport."""
+    labels = (("operation", "dispatch_command"), ("transport", kind))
+    told = series(surface)
+    return [told[f"operator_api_transport_latency_ms_{what}", labels] for what in ("count", "sum")]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flood_of_refusals_leaves_the_latencies_as_they_were(fresh, kind):
+    fresh.call(kind, "dispatch_command", fresh.command("carried out"))
+    before = latencies(fresh, kind)
+    for number in range(20):
+        fresh.call(kind, "dispatch_command", {})
+        fresh.call(kind, "dispatch_command", fresh.command("no credential"), token=None)
+        fresh.call(kind, "dispatch_command", fresh.command("no agent", agent="nobody"))
+        fresh.call(kind, "dispatch_command", fresh.command("no key"), idempotency_key=f"{number} {number}")
+    assert before[0] == 1
+    assert before[1] > 0
+    assert latencies(fresh, kind) == before
+    told = samples(fresh)
+    for reason in ("validation", "permission"):
+        labels = (("operation", "dispatch_command"), ("reason", reason), ("transport", kind))
+        assert told["operator_api_transport_errors_total", labels] == 40
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_call_that_failed_by_the_servers_fault_has_a_latency(fresh, kind):
+    fresh.ask("agent.hold", agent="crown")
+    late = fresh.call(kind, "dispatch_command", fresh.command("late"), x_deadline_ms="50")
+    assert late.code is Code.DEADLINE_EXCEEDED
+    count, took_ms = latencies(fresh, kind)
+    assert count == 1
+    assert took_ms >= 50
+    labels = (("operation", "dispatch_command"), ("reason", "exception"), ("transport", kind))
+    assert samples(fresh)["operator_api_transport_errors_total", labels] == 1
 
 
 def test_fallbacks_are_counted_where_they_leave_and_where_they_arrive(fresh):
