@@ -16,6 +16,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> Answer:
     from pytest_spiral.render.freshness import render_freshness
     from pytest_spiral.render.show import render_why
+    from pytest_spiral.rules.examination import is_kept
     from pytest_spiral.run.verify import judge_bundle, judge_now
 
     folder = sealed_bundle_of(options.bundle)
@@ -24,8 +25,8 @@ def _run(options: argparse.Namespace) -> Answer:
     for one in evidence.measurements:
         for name in [one.control] if one.control else one.criteria:
             files.setdefault(name, []).append(f"samples/{one.file}")
-    for seen in (one.seen for one in evidence.examinations):
-        files[seen.criterion] = [seen.path] if seen.path else []
+    for seen in (one.seen for one in evidence.examinations if is_kept(one.seen, evidence.attached)):
+        files.setdefault(seen.criterion, []).append(seen.path)
     lines = render_why(
         judgement,
         evidence.plan,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from sshsig.sshsig import SshsigSignature
 
 _ARMOUR: Final = re.compile(r"-----BEGIN SSH SIGNATURE-----\n((?:[A-Za-z0-9+/=]+\n)+)-----END SSH SIGNATURE-----\n?")
+RSA_LEAST: Final = 2048
+"""Bits of an RSA key that nobody factors (NIST SP 800-131A)."""
 _HASHES: Final = (b"sha256", b"sha512")
 _LENGTH: Final = 4  # bytes that say how long an SSH string is
 _BROKEN: Final = (ValueError, TypeError, AssertionError, OverflowError)
@@ -45,6 +47,8 @@ def verify_sshsig(message: bytes, armoured: str, namespace: str) -> str:
         raise UntrustedError("signature-broken", said) from problem
     if base64.b64decode(known.public) != read.public_key:
         raise UntrustedError("signature-broken", "its key is not in its one spelling.")
+    if known.kind == "ssh-rsa" and _rsa_bits(read.public_key) < RSA_LEAST:
+        raise UntrustedError("signature-broken", f"its RSA key has less than {RSA_LEAST:,} bits, which is weak.")
     return known.keyid
 
 
@@ -58,6 +62,14 @@ def check_document(seen: DocumentSeen) -> Examination:
         return Examination(seen=seen, statement=statement, keyid=verify_sshsig(data, seen.signature, SIGNOFF))
     except UntrustedError as problem:
         return Examination(seen=seen, fault=str(problem).removesuffix("."))
+
+
+def _rsa_bits(public: bytes) -> int:
+    """The size of an RSA key in OpenSSH's form, which is three SSH strings: its kind, exponent and modulus."""
+    rest = public
+    for _ in range(2):
+        rest = rest[_LENGTH + int.from_bytes(rest[:_LENGTH], "big") :]
+    return int.from_bytes(rest[_LENGTH:], "big").bit_length()
 
 
 def _dearmoured(text: str) -> bytes:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import mmap
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -129,8 +130,9 @@ def write_stream(path: Path, source: BinaryIO, most: int) -> Stored:
 def mapped(path: Path) -> Iterator[bytes | mmap.mmap]:
     """A file's bytes, to look through without reading them all into memory. Raises OSError."""
     with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:  # cannot be mapped
-            yield b""
+        known = os.fstat(file.fileno())
+        if known.st_size == 0:  # cannot be mapped; a file of /proc says so too, and has its bytes
+            yield file.read() if stat.S_ISREG(known.st_mode) else b""
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             yield data

@@ -18,9 +18,10 @@ class InputChange(Value, frozen=True, kw_only=True):
 
     @property
     def sentence(self) -> str:
-        """In a few words: `src/a.py changed (src/*.py)`."""
+        """In a few words: `src/a.py changed (src/*.py)`; a pattern that is the path itself is not said again."""
         where = f"{self.path} " if self.path else ""
-        return f"{where}{_WORDS[self.what]} ({self.name})"
+        by = f" ({self.name})" if self.name != self.path else ""
+        return f"{where}{_WORDS[self.what]}{by}"
 
 
 class Standing(Value, frozen=True, kw_only=True):

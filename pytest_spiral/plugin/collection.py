@@ -97,14 +97,20 @@ def register_collection(process: Process) -> None:
 
 
 def _without_tests(process: Process, inventory: "Inventory") -> list[str]:
-    """Gates in scope of which no selected test proves anything: a release run is about whole gates."""
+    """Gates in scope of which no selected test proves anything: a release run is about whole gates.
+
+    A gate of nothing but documents that people examine needs none.
+    """
     if process.opened is None:
         return []
+    from pytest_spiral.rules.examination import needs_no_test
+
     scope = process.opened.start.scope
     named = bool(scope.gates or scope.stages)
     claimed = {name.partition(".")[0] for item in inventory.items if item.selected for name in item.criteria}
-    bare = [gate.id for gate in process.plan.gates if gate.id not in claimed] if named else []
-    if not claimed and not named:
+    testless = {gate.id for gate in process.plan.gates if needs_no_test(gate)}
+    bare = [gate.id for gate in process.plan.gates if gate.id not in claimed | testless] if named else []
+    if not claimed and not testless and not named:
         return ["--spiral-release finds no test that claims a criterion, so there is nothing to prove."]
     return [
         f"--spiral-release: gate {gate} is in scope and no test proves any of its criteria. "

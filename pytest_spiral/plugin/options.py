@@ -27,7 +27,8 @@ _OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--spiral-evidence", {
         "action": "store_true",
         "help": "Record this run, judge the gates in scope, and seal the evidence in a bundle. In scope are all gates "
-        "of the stages named in -m (as in -m stage_b), else the gates of the selected tests. "
+        "of the stages named in -m (as in -m stage_b), else the gates of the selected tests and those of nothing but "
+        "documents that people examine. "
         "Without this option requirements are honoured and nothing is judged or written.",
     }),
     ("--spiral-target", {
@@ -288,7 +289,7 @@ def _key(config: pytest.Config) -> str:
         return str(config.getini("spiral_key"))
     if not given.strip():
         raise pytest.UsageError("--spiral-key names no file; write it like --spiral-key=job.key, or leave it out.")
-    if not config.getoption("--spiral-evidence"):
+    if not (config.getoption("--spiral-evidence") or config.getoption("--spiral-release")):
         raise pytest.UsageError("--spiral-key signs evidence, and none is taken. Remedy: add --spiral-evidence.")
     return str(config.invocation_params.dir / given)
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pytest_spiral.model.launcher import Published
     from pytest_spiral.profiles.declared import Declared
     from pytest_spiral.run.channel import Channel
+    from pytest_spiral.run.examination import Found
 
 WORKER_INPUT = "spiral_bundle"
 WORKER_OUTPUT = "spiral_head"
@@ -169,19 +170,29 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
         channel=channel,
         publish=_publish(config, options) if channel is None else channel.publish,
     )
+    documents = _find_documents(process, files)
     opened = open_run(request)
     process.opened = opened
     process.writer = opened.writer("main", process.redactor)
     if opened.published is not None:
         process.writer.append(opened.published)
-    if any(one.method == "examine" for one in plan.criteria()):
+    if documents:
         from pytest_spiral.run.examination import keep_documents
 
-        keep_documents(process.writer, config.rootpath, files, plan)
+        keep_documents(process.writer, documents)
     keep_output(config, process, process.writer)
     config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")
     _point_allure(config, opened.folder)
+
+
+def _find_documents(process: Process, files: tuple[GateFile, ...]) -> "tuple[Found, ...]":
+    """The documents that people examine, looked at before the run is registered: what is wrong use is no attempt."""
+    if not any(one.method == "examine" for one in process.plan.criteria()):
+        return ()
+    from pytest_spiral.run.examination import find_documents
+
+    return find_documents(process.root, files, process.plan, process.redactor)
 
 
 def _meet_launcher(process: Process) -> "Channel | None":

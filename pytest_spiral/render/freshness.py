@@ -7,6 +7,7 @@ from typing import Final
 from pytest_spiral.model.freshness import InputChange, Standing
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.render.layout import Line, Piece, row, rule
+from pytest_spiral.rules.freshness import inputs_of
 
 _MOST = 20
 _INDENT = 34
@@ -17,7 +18,7 @@ def render_freshness(criteria: Iterable[Criterion], changes: Sequence[InputChang
     """Each change since the run, by criterion, twenty at most; how many are fresh, and how many declare no inputs."""
     whole = list(criteria)
     stale = dict.fromkeys(one.criterion for one in changes)
-    declaring = [one for one in whole if one.inputs]
+    declaring = [one for one in whole if inputs_of(one)]
     lines = [rule("inputs since the run", width)]
     for one in changes[:_MOST]:
         lines += row([Piece(f" stale {one.criterion}  ", "red")], [Piece(one.sentence)], width, _INDENT)

@@ -20,6 +20,7 @@ _LEGEND: Final = (
     "small letters in brackets are drafts; in the pictures: * the figure, ] or [ its bound, | the limit",
 )
 _STYLES: Final = {"pass": "green", "fail": "red", "invalid": "red bold", "inconclusive": "yellow"}
+_LIMITED: Final = "environment-limited"
 _WIDE: Final = 24
 _INDENT: Final = 34
 
@@ -46,10 +47,19 @@ def _criterion(one: CriterionChronicle, width: int) -> list[Line]:
     return lines
 
 
+def _verdict_words(one: ChronicleRow) -> str:
+    """How a run came out, and what was left of that; no attempt makes a pass a condition, only what it was shown on."""
+    if one.verdict in ("", one.word):
+        return one.verdict
+    return (
+        f"{one.word}, {one.verdict}" if one.verdict == _LIMITED else f"{one.word} alone, {one.verdict} among attempts"
+    )
+
+
 def _row(one: ChronicleRow, scales: dict[str, tuple[float, float]], *, moved: bool, width: int) -> list[Line]:
     number = "draft" if one.draft else f"#{one.number}"
     when = datetime.fromtimestamp(one.wall // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%MZ")
-    verdict = one.verdict if one.verdict in ("", one.word) else f"{one.word} alone, {one.verdict} among attempts"
+    verdict = _verdict_words(one)
     lead = [Piece(f"   {number:<6}{when}  ")]
     body = [Piece(verdict or one.word, _STYLES.get(one.verdict or one.word, ""))]
     body += [Piece("bar moved", "yellow")] if moved else []
@@ -57,7 +67,7 @@ def _row(one: ChronicleRow, scales: dict[str, tuple[float, float]], *, moved: bo
     lines = row(lead, [*body, Piece(one.run)], width, _INDENT)
     for limit in one.limits:
         picture = picture_of(limit, scales.get(limit.limit))
-        words = (limit.limit, *limit_words(limit, where=True))
+        words = dict.fromkeys((limit.limit, *limit_words(limit, where=True)))
         lines += row([Piece(f"     {picture:<{_WIDE + 2}} ")], [Piece(word) for word in words if word], width, _INDENT)
     return lines
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pytest_spiral.evidence.folder import Folder
 from pytest_spiral.evidence.store import make_folder, replace, write_once
 from pytest_spiral.model.evidence import Evidence
 from pytest_spiral.model.judgement import CriterionVerdict, Judgement
@@ -17,6 +18,7 @@ from pytest_spiral.render.allure import (
     environment_properties,
 )
 from pytest_spiral.render.allurerc import allurerc
+from pytest_spiral.rules.examination import is_kept
 
 FOLDER = "allure-results"
 DOCUMENT_MOST = 2**20
@@ -59,10 +61,14 @@ def transports(evidence: Evidence, criterion: str) -> str:
 
 
 def _documents(folder: Path, evidence: Evidence, criterion: str) -> Iterator[tuple[str, str, str, bytes]]:
-    """The document that a person examined, and what they signed; a large one stays where the bundle keeps it."""
+    """The document that a person examined, and what they signed; a large one stays where the bundle keeps it.
+
+    Tests may have written the record, and whoever seals can read more than they: nothing is read that is not kept.
+    """
     for seen in (one.seen for one in evidence.examinations if one.seen.criterion == criterion):
-        if seen.path and seen.bytes <= DOCUMENT_MOST and (folder / seen.path).is_file():
-            yield seen.document, "text/plain", "txt", (folder / seen.path).read_bytes()
+        if seen.bytes <= DOCUMENT_MOST and is_kept(seen, evidence.attached):
+            with Folder(folder) as opened:
+                yield seen.document, "text/plain", "txt", opened.read(seen.path, DOCUMENT_MOST)
         if seen.statement:
             yield "what was signed", "application/json", "json", seen.statement.encode()
 

@@ -4,12 +4,16 @@ import hashlib
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from pytest_spiral.errors import EvidenceError, UntrustedError, UseError
 from pytest_spiral.evidence.sshsig import check_document, verify_sshsig
-from pytest_spiral.evidence.store import make_folder, replace
+from pytest_spiral.evidence.store import make_folder, mapped, replace
 from pytest_spiral.model.examination import SIGNOFF, ExaminationStatement, Standing
 from pytest_spiral.model.gate import Criterion, Plan
 from pytest_spiral.model.record import DocumentSeen
@@ -19,25 +23,31 @@ from pytest_spiral.rules.examination import (
     SIGNED,
     examination_faults,
     render_statement,
-    signer_faults,
     statement_file,
 )
 from pytest_spiral.rules.gate_files import GATE_FILES
+from pytest_spiral.rules.integrity import Limits
 from pytest_spiral.rules.paths import clean_segment
+from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.rules.times import told
 from pytest_spiral.run import clock
 from pytest_spiral.run.gates import GateFile, load_gate_files
 from pytest_spiral.run.writer import Writer
 
+_RECORD_MOST = Limits().journal_line - 1024  # what stands around a record takes a few hundred
 _WITHIN_S = 300  # a person may have to type a passphrase
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A criterion that asks for an examination: its promise, the document, and where the statement lies."""
+    """A criterion that asks for an examination: its promise, the document, and where the statement lies.
+
+    The document lies below `root`, the statement beside the gates file.
+    """
 
     criterion: Criterion
     promise: str
+    root: Path
     document: Path
     statement: Path
 
@@ -68,19 +78,52 @@ def _asked(root: Path, files: Sequence[GateFile], criteria: Iterable[Criterion])
     for one in criteria:
         if one.method == "examine" and one.document is not None:
             where = folders[one.gate] / statement_file(one.id)
-            yield Asked(one, promises[one.id], root / one.document, where)
+            yield Asked(one, promises[one.id], root, root / one.document, where)
 
 
-def keep_documents(writer: Writer, root: Path, files: Sequence[GateFile], plan: Plan) -> None:
-    """Record each document of a plan as it lies there, and keep it in the bundle. Raises UseError and EvidenceError."""
-    for one in _asked(root, files, plan.criteria()):
-        seen = _seen(one)
+class Found(NamedTuple):
+    """A document as it lay there when a run was about to begin."""
+
+    document: Path
+    seen: DocumentSeen
+
+
+def find_documents(root: Path, files: Sequence[GateFile], plan: Plan, redactor: Redactor) -> tuple[Found, ...]:
+    """Look at each document of a plan, before anything is written or registered. Raises UseError for what cannot be kept."""
+    found = tuple(
+        Found(one.document, _seen(one, number)) for number, one in enumerate(_asked(root, files, plan.criteria()), 1)
+    )
+    for one in found:
+        _check_keepable(one, redactor)
+    return found
+
+
+def _check_keepable(one: Found, redactor: Redactor) -> None:
+    seen = one.seen
+    if len(msgspec.json.encode(seen)) > _RECORD_MOST:
+        said = f"what was signed of {seen.document} takes more than {_RECORD_MOST} bytes in a record"
+        raise UseError(f"{said}, so it is none of ours. Remedy: write it with spiral examine.")
+    try:
+        with mapped(one.document) if seen.path else nullcontext(b"") as data:
+            signed = f"{seen.document}\n{seen.statement}\n{seen.signature}".encode()
+            secret = redactor.find(data) or redactor.find(signed)
+    except OSError as problem:
+        raise UseError(f"The document {one.document} cannot be read: {problem.strerror}.") from problem
+    if secret:
+        said = f"{seen.document}, or what was signed of it, holds a declared secret"
+        raise UseError(f"{said}, so no bundle can keep it. Remedy: take the secret out of it, and change it.")
+
+
+def keep_documents(writer: Writer, found: Iterable[Found]) -> None:
+    """Record each document that was found, and keep it in the bundle. Raises UseError and EvidenceError."""
+    for document, seen in found:
         if seen.path:
-            media_type = "text/markdown" if one.document.suffix == ".md" else "application/octet-stream"
-            name, criteria = one.document.name, (one.criterion.id,)
+            media_type = "text/markdown" if document.suffix == ".md" else "application/octet-stream"
             try:
-                writer.attach(seen.path, one.document, name=name, media_type=media_type, criteria=criteria)
-            except EvidenceError as problem:
+                writer.attach(
+                    seen.path, document, name=document.name, media_type=media_type, criteria=(seen.criterion,)
+                )
+            except (EvidenceError, OSError) as problem:
                 raise UseError(f"{seen.document} cannot be kept in the bundle: {problem}") from problem
         writer.append(seen)
 
@@ -88,25 +131,24 @@ def keep_documents(writer: Writer, root: Path, files: Sequence[GateFile], plan: 
 def look_at(asked: Asked, trust: TrustRoot | None = None) -> Standing:
     """How an examination stands now, by a trust root where there is one. Raises UseError."""
     one = check_document(_seen(asked))
-    faults = [*examination_faults(asked.criterion, one, clock.wall_us())]
-    if not faults and trust is not None and one.statement is not None and not one.statement.rehearsal:
-        faults = [("signer-untrusted", sentence) for sentence in signer_faults(one, trust)]
     return Standing(
         criterion=asked.criterion.id,
         promise=asked.promise,
         signer=asked.criterion.signer or "",
         examination=one,
-        faults=tuple(faults),
+        faults=tuple(examination_faults(asked.criterion, one, clock.wall_us(), trust)),
     )
 
 
-def _seen(asked: Asked) -> DocumentSeen:
-    """The document and what lies beside the gates file, as they are now."""
+def _seen(asked: Asked, number: int = 1) -> DocumentSeen:
+    """The document and what lies beside the gates file, as they are now; `number` tells it from others of a run."""
     criterion, document = asked.criterion, asked.document
     name = criterion.document or ""
     statement, signature = _text(asked.statement), _text(asked.signature)
-    if not document.is_file():
+    if not _is_there(document):
         return DocumentSeen(criterion=criterion.id, document=name, statement=statement, signature=signature)
+    if not document.resolve().is_relative_to(asked.root.resolve()):
+        raise UseError(f"{document} leads out of {asked.root}. Remedy: keep the document itself there, and no link.")
     try:
         with document.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -116,7 +158,7 @@ def _seen(asked: Asked) -> DocumentSeen:
     return DocumentSeen(
         criterion=criterion.id,
         document=name,
-        path=f"attachments/{clean_segment(f'examined-{criterion.id}-{document.name}')}",
+        path=f"attachments/{clean_segment(f'examined-{number}-{criterion.id}-{document.name}')}",
         bytes=size,
         sha256=f"sha256:{digest}",
         statement=statement,
@@ -124,9 +166,17 @@ def _seen(asked: Asked) -> DocumentSeen:
     )
 
 
+def _is_there(path: Path) -> bool:
+    """Whether a file lies there: a folder, a pipe or a device is none. Raises UseError where nobody can tell."""
+    try:
+        return path.is_file()
+    except OSError as problem:
+        raise UseError(f"{path} cannot be looked at: {problem.strerror}.") from problem
+
+
 def _text(path: Path) -> str:
     """A small text file; empty where there is none."""
-    if not path.is_file():
+    if not _is_there(path):
         return ""
     try:
         with path.open("rb") as file:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pytest_spiral.evidence.verify import examine
 from pytest_spiral.model.freshness import Standing, State
 from pytest_spiral.rules.attempts import Attempt
-from pytest_spiral.rules.freshness import stale_of
+from pytest_spiral.rules.freshness import inputs_of, stale_of
 from pytest_spiral.run.inputs import changed_since
 from pytest_spiral.run.shelf import bundles_of
 
@@ -34,12 +34,12 @@ def freshness_of(
 
 
 def _compare(one: Attempt, reports: Path, root: Path) -> tuple[str, Mapping[str, str]]:
-    """Why nobody can tell of a run, else empty; its criteria that declare inputs, each with why it is stale, or empty."""
+    """Why nobody can tell of a run, else empty; its criteria that rest on files or the machine, each with why it is stale, or empty."""
     why = f"its bundle is not under {reports}"
     for folder in bundles_of(reports, one.opened.run, one.sealed.manifest if one.sealed is not None else ""):
         report, evidence = examine(folder)
         if report.outcome == "sound" and evidence is not None:
             stale = stale_of(changed_since(evidence.plan, evidence.bundle, root, folder.resolve().parents[1]))
-            return "", {each.id: stale.get(each.id, "") for each in evidence.plan.criteria() if each.inputs}
+            return "", {each.id: stale.get(each.id, "") for each in evidence.plan.criteria() if inputs_of(each)}
         why = "its bundle is not to be trusted"
     return why, {}

@@ -207,9 +207,14 @@ def seal_run(opened: Opened) -> Sealed:
 
 
 def _sign(opened: Opened, evidence: Evidence, judgement: Judgement, key: "SigningKey") -> tuple[str, str]:
-    """Seal and sign; gives the digests of the manifest and of the attestation."""
+    """Seal and sign; gives the digests of the manifest and of the attestation.
+
+    Looks for the key once more, now in what was derived: who signs can read it, and derives from what tests wrote.
+    """
+    from pytest_spiral.evidence.keys import refuse_copies
     from pytest_spiral.run.signing import sign_decision, sign_result
 
+    refuse_copies(opened.folder, key)
     sign_result(opened.folder, evidence, judgement, key)
     manifest = write_manifest(opened.folder)
     place = None if opened.logbook is None else opened.logbook.place

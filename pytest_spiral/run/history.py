@@ -92,7 +92,7 @@ def _limits(name: str, one: Attempt, shelf: _Shelf) -> tuple[tuple[LimitVerdict,
     judgement, missing = shelf.judged(one)
     if judgement is None:
         return (), missing
-    found = next((each.limits for each in judgement.criteria if each.id == name), None)
+    found = next((each for each in judgement.criteria if each.id == name), None)
     if found is None:
         return (), "not in the scope of that run"
-    return found, "" if found else "nothing was measured"
+    return found.limits, "" if found.limits else found.sentence or "nothing was measured"

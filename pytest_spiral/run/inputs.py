@@ -26,7 +26,7 @@ def read_inputs(root: Path, names: Iterable[str], aside: Path) -> dict[str, dict
 
 def _read(root: Path, name: str, aside: Path) -> dict[str, str]:
     found: dict[str, str] = {}
-    for path in sorted(root.glob(pattern_of(name))):
+    for path in _matched(root, name):
         inside = path.relative_to(root)
         if _SKIPPED & set(inside.parts) or not path.is_file() or path.resolve().is_relative_to(aside):
             continue
@@ -35,6 +35,14 @@ def _read(root: Path, name: str, aside: Path) -> dict[str, str]:
             raise UseError(f"{problem} Remedy: name fewer in `inputs` of the gates file.")
         found[inside.as_posix()] = _digest(path)
     return found
+
+
+def _matched(root: Path, name: str) -> list[Path]:
+    try:
+        return sorted(root.glob(pattern_of(name)))
+    except OSError as error:
+        problem = f"the input {name!r} cannot be looked for below {root} ({error.strerror})."
+        raise UseError(f"{problem} Remedy: name another in `inputs` of the gates file.") from error
 
 
 def _digest(path: Path) -> str:

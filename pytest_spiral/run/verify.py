@@ -191,9 +191,11 @@ def _proven(
 
 
 def _standing(evidence: Evidence, grounds: Grounds, level: Level) -> Judgement | None:
+    """The judgement among all attempts of a kept ledger; in a bundle that nobody signed nothing that people signed counts."""
     if grounds.kept is None or grounds.kept.entries is None or evidence.bundle.ledger is None:
         return None
-    return judge_proven(msgspec.structs.replace(evidence, ledger=grounds.kept.entries), level, trust=grounds.trust)
+    trust = grounds.trust if level != "E0" else None
+    return judge_proven(msgspec.structs.replace(evidence, ledger=grounds.kept.entries), level, trust=trust)
 
 
 def _check_time(report: Report, evidence: Evidence, grounds: Grounds) -> Report:

@@ -89,6 +89,26 @@ def test_the_same_as_text_with_a_picture(here, spiral_command):
     assert ".....|.................* p95(search) <= 120 ms" in text
 
 
+def test_a_document_is_told_with_what_kept_it_and_without_doubles(tmp_path, spiral_command):
+    """What makes a pass a condition is no other attempt."""
+    gates = ONE_GATE.partition("[[gate.criterion]]")[0]
+    (tmp_path / "gates.toml").write_text(
+        f'{gates}[[gate.criterion]]\nid = "S1.notes"\nmethod = "examine"\ndocument = "notes.md"\nsigner = "ada"\n'
+    )
+    (tmp_path / "notes.md").write_text("read me")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+    command = [sys.executable, "-m", "pytest", "--spiral-evidence", "--spiral-ledger=reports/ledger.jsonl", "-q"]
+    for signs in (False, True):
+        if signs:
+            spiral_command("examine", "--key", tmp_path / "key")
+        subprocess.run([*command, "-p", "no:cacheprovider"], cwd=tmp_path, check=False, capture_output=True, timeout=60)
+    text = " ".join(spiral_command("history", "S1").out.split())
+    assert "not-run notes.md waits for ada to examine and sign it" in text
+    assert "pass, environment-limited" in text
+    assert text.count("examined(notes.md)") == 1
+    assert "among attempts" not in text
+
+
 def test_a_bundle_that_is_gone_or_changed_gives_no_figures(here, spiral_command):
     rows = told(spiral_command("history", "S1", "--json"))["S1.latency"]["rows"]
     shutil.rmtree(here / "reports" / "run" / rows[1]["run"])

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -14,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pytest_spiral.evidence.keys import make_key, write_key
 from pytest_spiral.model.launcher import AIMS
 
 from .recording import GATES, NOBODY, TESTS, Project, demoted, limited
@@ -89,6 +91,66 @@ def test_a_run_under_the_launcher_is_proven_at_e2(project, way):
     assert (confined["uid"], confined["launcher"]) == (NOBODY, 0)
     assert {one.stat().st_uid for one in project.bundle.rglob("*")} == {0}
     assert [one.name for one in (project.folder / "reports").iterdir()] == ["run"], "nothing of the recording is left"
+
+
+EXAMINED = """\
+[[gate]]
+id = "S2"
+title = "Somebody has read it"
+owner = "@store"
+no_control = "a document"
+[[gate.criterion]]
+id = "S2.charter"
+method = "examine"
+document = "charter.md"
+signer = "ada"
+"""
+
+
+@pytest.mark.parametrize("tests", [True, False], ids=["beside tests", "alone"])
+def test_a_document_that_is_examined_is_recorded_and_proven_as_well(project, tests):
+    project.write("gates.toml", (GATES.replace("LEVEL", "E2") if tests else "format = 1\n") + EXAMINED)
+    project.write("charter.md", "# Charter\n")
+    if not tests:
+        (project.folder / "test_lost.py").unlink()
+    assert project.record().status == 1, "nobody has examined it"
+    shutil.rmtree(project.folder / "reports")
+    ada = make_key()
+    write_key(project.home / "ada", ada)
+    assert project.spiral("examine", "S2", "--key", project.home / "ada").status == 0
+    done = project.record()
+    assert done.status == 0, done.said
+    root = project.home / "root"
+    root.write_text(f'{root.read_text()}ada namespaces="spiral-signoff" {ada.public}\n')
+    assert project.level() == (0, "E2", [])
+    assert (project.verified()[0].status("go"), project.verified(trust=False)[0].status("go")) == (0, 1)
+
+
+CLAIMED = """\
+import pytest
+from pytest_spiral.model.record import DocumentSeen
+from pytest_spiral.plugin.keys import PROCESS
+
+@pytest.mark.criterion("S1.lost")
+def test_nothing_is_lost(spiral, request):
+    seen = DocumentSeen(criterion="S1.lost", document="charter.md", path="PATH", bytes=1, sha256="x", statement="said")
+    request.config.stash[PROCESS].writer.append(seen)
+    with spiral.measure("work") as m:
+        for _ in range(3):
+            m.hit()
+"""
+
+
+@pytest.mark.parametrize("path", ["ABSOLUTE", "../../../../recorder.key", "../../../../../../recorder.key"])
+def test_a_test_that_claims_to_have_looked_at_the_key_gets_no_copy_of_it(project, path):
+    """The launcher can read what its tests cannot: of what a record names it takes what the bundle keeps, nothing else."""
+    key = project.home / "recorder.key"
+    project.write("test_lost.py", CLAIMED.replace("PATH", path.replace("ABSOLUTE", str(key))))
+    done = project.record()
+    assert "1 passed" in done.said, done.said
+    secret = key.read_text().splitlines()[2]
+    copies = [one for one in project.folder.rglob("*") if one.is_file() and secret in one.read_text(errors="replace")]
+    assert copies == []
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["no-xdist", "two-workers"])

@@ -106,6 +106,12 @@ def test_another_message_or_purpose_is_not_signed(keys, name):
             verify_sshsig(message, signature, space)
 
 
+def test_an_rsa_key_that_can_be_factored_is_weak(tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-b", "1024", "-N", "", "-f", tmp_path / "short"], check=True)
+    with pytest.raises(UntrustedError, match="less than 2,048 bits, which is weak"):
+        verify_sshsig(MESSAGE, ssh_sign(tmp_path / "short"), SPACE)
+
+
 def test_a_kind_of_key_that_is_not_known_is_said(keys):
     with pytest.raises(UntrustedError, match="sign with an Ed25519 or an RSA key"):
         verify_sshsig(MESSAGE, ssh_sign(keys / "ecdsa"), SPACE)

@@ -1,6 +1,7 @@
 """A document that a person examines: kept and judged in each way to run, and no test's to prove."""
 
 import json
+import subprocess
 
 import pytest
 
@@ -8,11 +9,13 @@ from pytest_spiral.evidence.keys import load_key, make_key, write_key
 from pytest_spiral.rules.trust import parse_trust
 from pytest_spiral.run.examination import asked_for, look_at, rehearse_examination, sign_examination
 from pytest_spiral.run.grounds import Grounds
+from pytest_spiral.run.registered import load_kept
 from pytest_spiral.run.verify import judge_now, verify_bundle
 
 WAYS = {"plain": (), "without-xdist": ("-p", "no:xdist"), "two-workers": ("-n", "2")}
 WORKS = 'works\nlimit = "all-pass"\nsamples = 1'
 CHARTER = 'charter\nmethod = "examine"\ndocument = "docs/charter.md"\nsigner = "ada"'
+NO_CONTROL = 'no_control = "a test of the tool"'
 PASSING = '@pytest.mark.criterion("S1.works")\ndef test_it():\n    pass\n'
 
 
@@ -39,6 +42,12 @@ def trust(keys):
     roles = {"ada": "spiral-signoff", "job": "spiral-job"}
     lines = [f'{name} namespaces="{role}" {load_key(keys / name).public}' for name, role in roles.items()]
     return parse_trust("\n".join(lines), "trust")
+
+
+def committed(project):
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.invalid")
+    for arguments in (("init", "-q"), ("add", "-A", "--", ":!reports"), (*who, "commit", "-qm", "it")):
+        subprocess.run(["git", "-C", project.path, *arguments], check=True)
 
 
 def charter(project):
@@ -118,6 +127,28 @@ def test_what_lies_beside_it_and_is_no_text_is_wrong_use(project):
     assert (ran.status, "Remedy: write it with spiral examine." in ran.out) == (4, True)
 
 
+CLAIMS = """\
+from pytest_spiral.model.record import DocumentSeen
+from pytest_spiral.plugin.keys import PROCESS
+
+@pytest.mark.criterion("S1.works")
+def test_it(request):
+    seen = DocumentSeen(criterion="CRITERION", document="docs/charter.md", path="PATH", bytes=1, sha256="x")
+    request.config.stash[PROCESS].writer.append(seen)
+"""
+
+
+@pytest.mark.parametrize("criterion", ["S1.works", "S1.charter"])
+@pytest.mark.parametrize("path", ["{root}/outside.txt", "../../../outside.txt"])
+def test_a_path_that_a_record_names_is_not_read_unless_the_bundle_keeps_it(project, criterion, path):
+    """Tests can write records, and whoever seals may read what they cannot."""
+    project.write("outside.txt", "not for the bundle")
+    project.test(CLAIMS.replace("CRITERION", criterion).replace("PATH", path.format(root=project.path)))
+    ran = project.run()
+    assert ran.status == 1
+    assert [one for one in ran.bundle.rglob("*") if one.is_file() and b"not for the bundle" in one.read_bytes()] == []
+
+
 def test_words_of_the_signer_cannot_paint_the_terminal(project, keys):
     """A statement may come with the change under test, and be written by hand."""
     said = charter(project)
@@ -128,14 +159,53 @@ def test_words_of_the_signer_cannot_paint_the_terminal(project, keys):
     assert not {"\x1b", "\u202e"} & set(ran.out)
 
 
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 @pytest.mark.parametrize(("signed", "status"), [(True, 0), (False, 1)])
-def test_a_gate_of_nothing_but_documents_needs_no_test(project, keys, signed, status):
+def test_a_gate_of_nothing_but_documents_needs_no_test(project, keys, signed, status, way):
     project.gates(CHARTER)
     (project.path / "test_gate.py").unlink()
     if signed:
         sign_examination(charter(project), keys / "ada")
-    ran = project.run("--spiral-gates=S1")
+    ran = project.run("--spiral-gates=S1", *way)
     assert (ran.status, ran.decision) == (status, "CONDITIONAL GO" if signed else "NO-GO")
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_gate_of_nothing_but_documents_is_in_every_run_that_names_no_other(project, toml, way):
+    """No test tells of it, so that it would be left out, and what nobody examined with it."""
+    project.write("gates.toml", "format = 1\n" + toml("S1", NO_CONTROL, [WORKS]) + toml("S2", NO_CONTROL, [CHARTER]))
+    ran = project.run(*way)
+    assert (ran.status, ran.decision) == (1, "NO-GO")
+    assert ran.verdicts == {"S1.works": "pass", "S2.charter": "not-run"}
+    assert project.run("--spiral-gates=S1", *way).verdicts == {"S1.works": "pass"}
+
+
+def test_a_gate_of_nothing_but_documents_is_released_without_a_test(project, keys):
+    project.gates(CHARTER)
+    (project.path / "test_gate.py").unlink()
+    project.write(".gitignore", "__pycache__/\n.pytest_cache/\n")
+    committed(project)
+    release = ("--spiral-release", "--spiral-ledger=reports/ledger.jsonl", f"--spiral-key={keys / 'job'}")
+    assert project.run(*release, "--spiral-gates=S1").decision == "NO-GO"
+    sign_examination(charter(project), keys / "ada")
+    committed(project)
+    for scope in ((), ("--spiral-gates=S1",)):
+        ran = project.run(*release, "--spiral-require=conditional", *scope)
+        assert (ran.status, ran.decision) == (0, "CONDITIONAL GO"), ran.out
+        checked = verify_bundle(ran.bundle, Grounds(trust=trust(keys)))
+        assert (checked.report.findings, str(checked.proven.decision)) == ((), "GO")
+        assert checked.proven.criteria[0].attempts.startswith("attempts ")
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_among_all_attempts_too_a_signature_counts_in_a_signed_bundle_only(project, keys, signed):
+    sign_examination(charter(project), keys / "ada")
+    key = [f"--spiral-key={keys / 'job'}"] if signed else []
+    ran = project.run("--spiral-ledger=reports/ledger.jsonl", *key)
+    grounds = Grounds(trust=trust(keys), kept=load_kept(project.path / "reports" / "ledger.jsonl"))
+    checked = verify_bundle(ran.bundle, grounds)
+    assert checked.status("go") == (0 if signed else 3)
+    assert str(checked.standing.decision) == ("GO" if signed else "CONDITIONAL GO")
 
 
 def test_without_evidence_nothing_is_looked_at(project):
@@ -149,11 +219,66 @@ def test_a_document_in_which_a_secret_stands_is_not_kept(project, monkeypatch):
     project.write("docs/charter.md", "the token is hush-hush-hush-1234\n")
     ran = project.run()
     assert (ran.status, ran.judgement) == (4, None)
-    assert "docs/charter.md cannot be kept in the bundle: a declared secret was about to be written" in " ".join(
-        ran.out.split()
-    )
+    assert "docs/charter.md, or what was signed of it, holds a declared secret" in " ".join(ran.out.split())
     for path in project.path.glob("reports/**/*"):
         assert not path.is_file() or b"hush-hush" not in path.read_bytes()
+
+
+WRONG = {
+    "no text": (lambda one: one.write("examined/S1.charter.json", b"\xff"), "is not UTF-8"),
+    "too large": (lambda one: one.write("examined/S1.charter.json", b"x" * 20_000), "has more than 16384 bytes"),
+    "too large once escaped": (
+        lambda one: [one.write(f"examined/S1.charter.json{end}", "\n" * 2**14) for end in ("", ".sig")],
+        "takes more than 64512 bytes in a record",
+    ),
+    "a secret": (lambda one: one.write("docs/charter.md", "hush-hush-hush-1234"), "holds a declared secret"),
+    "a secret beside it": (
+        lambda one: one.write("examined/S1.charter.json.sig", "hush-hush-hush-1234"),
+        "a declared secret",
+    ),
+    "a link out": (lambda one: link(one, "/proc/self/environ"), "Remedy: keep the document itself there, and no link."),
+}
+
+
+def link(project, aim):
+    (project.path / "docs/charter.md").unlink()
+    (project.path / "docs/charter.md").symlink_to(aim)
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_kept_is_wrong_use_and_no_attempt(project, monkeypatch, name):
+    monkeypatch.setenv("CHARTER_TOKEN", "hush-hush-hush-1234")
+    project.write("pytest.ini", "[pytest]\nspiral_secrets = CHARTER_TOKEN\n")
+    make, sentence = WRONG[name]
+    make(project)
+    ran = project.run("--spiral-ledger=reports/ledger.jsonl")
+    assert (ran.status, ran.bundle) == (4, None)
+    assert sentence in " ".join(ran.out.split())
+    assert not (project.path / "reports").exists()
+
+
+def test_a_link_to_another_document_of_the_project_is_that_document(project, keys):
+    project.write("docs/other.md", "# Other\n")
+    link(project, "other.md")
+    sign_examination(charter(project), keys / "ada")
+    ran = project.run()
+    assert (ran.decision, ran.verified) == ("CONDITIONAL GO", 0)
+    assert [(ran.bundle / one.path).read_text() for one in ran.evidence.attached if one.criteria] == ["# Other\n"]
+
+
+def test_documents_whose_names_come_out_alike_are_both_kept(project, keys):
+    """`S1.a-b` with `c.md`, and `S1.a` with `b-c.md`."""
+    names = {"a-b": "c.md", "a": "b-c.md"}
+    asked = [CHARTER.replace("charter", word, 1).replace("charter.md", name) for word, name in names.items()]
+    project.gates(WORKS, *asked)
+    for name in names.values():
+        project.write(f"docs/{name}", name)
+    for one in asked_for(project.path):
+        sign_examination(one, keys / "ada")
+    ran = project.run()
+    assert (ran.decision, ran.verified) == ("CONDITIONAL GO", 0)
+    kept = [one.path for one in ran.evidence.attached if one.criteria]
+    assert [(ran.bundle / one).read_text() for one in kept] == list(names.values())
 
 
 def test_a_document_that_looks_like_a_secret_is_quarantined_and_unproven(project, keys):

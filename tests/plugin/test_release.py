@@ -329,6 +329,11 @@ def test_a_large_ledger_stays_outside_and_must_be_given(project, tmp_path):
     }
 
 
+def test_a_release_run_takes_evidence_unasked_so_that_a_key_is_for_something(project, tmp_path):
+    project.pytester.runpytest_inprocess("--spiral-release", LEDGER, f"--spiral-key={new_key(tmp_path)}")
+    assert len(list(project.path.glob("reports/run/*/attestation.dsse.json"))) == 1
+
+
 def test_a_signed_release_run_is_registered_with_its_attestation(project, tmp_path):
     """The attestation names the run's place in the ledger, and the ledger names the attestation."""
     key = new_key(tmp_path)

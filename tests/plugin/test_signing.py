@@ -152,3 +152,29 @@ def test_a_key_for_nothing_is_wrong_use(lab, arguments, evidence, said):
     ran = lab.run(*arguments, evidence=evidence)
     assert ran.status == 4
     assert said in ran.out
+
+
+def test_a_key_that_gets_into_what_is_derived_is_not_signed_over(lab, key):
+    """Whatever a later page quotes, which no record of an attachment tells of."""
+    lab.smallest()
+    lab.write(
+        "conftest.py",
+        (lab.path / "conftest.py").read_text()
+        + f"""
+import pathlib
+from pytest_spiral.run import gate_run
+
+derive = gate_run.write_derived
+
+def leak(folder, *rest):
+    derive(folder, *rest)
+    (folder / "page.txt").write_text(pathlib.Path({str(key)!r}).read_text())
+
+gate_run.write_derived = leak
+""",
+    )
+    run = lab.path / "reports" / "run"
+    ran = lab.pytester.runpytest_subprocess("--spiral-evidence", f"--spiral-key={key}", "-p", "no:xdist")
+    assert ran.ret == 1
+    assert "the private key that signs stands in page.txt" in " ".join(ran.outlines)
+    assert not list(run.glob("*/manifest.json"))

@@ -17,6 +17,9 @@ from pytest_spiral.model.entry import (
     LedgerHead,
     RegisteredBar,
 )
+from pytest_spiral.model.examination import Examination, ExaminationStatement
+from pytest_spiral.model.record import Attached, DocumentSeen
+from pytest_spiral.model.trust import TrustedKey, TrustRoot
 from pytest_spiral.rules.attempts import attempts_of, tally_words
 from pytest_spiral.rules.bar import bars_of
 from pytest_spiral.rules.canonical import digest
@@ -97,6 +100,24 @@ def universal(make_bench):
     """A run that proves a universal claim."""
     bench = make_bench().criterion("S1.works", "failures(work) <= 0", samples=3)
     return bench.measure("S1.works", "work", bench.hits(3))
+
+
+ADA = f"SHA256:{'a' * 43}"
+ROOT = TrustRoot(
+    keys=(TrustedKey(keyid=ADA, kind="ssh-ed25519", public="", principals=("ada",), roles=("spiral-signoff",)),)
+)
+
+
+@pytest.fixture
+def examined(make_bench):
+    """A run of nothing but a document that Ada has examined."""
+    name, of = "S1.charter", {"document": "charter.md", "bytes": 7, "sha256": digest(b"charter")}
+    bench = make_bench().criterion(name, method="examine", document="charter.md", signer="ada")
+    said = ExaminationStatement(criterion=name, signer="ada", examined="2026-11-01T08:00:00Z", **of)
+    seen = DocumentSeen(criterion=name, path="attachments/charter.md", statement="said", signature="signed", **of)
+    bench.add("examinations", Examination(seen=seen, statement=said, keyid=ADA))
+    kept = {"path": seen.path, "bytes": seen.bytes, "sha256": seen.sha256}
+    return bench.add("attached", Attached(name="charter.md", media_type="text/markdown", **kept))
 
 
 @pytest.fixture
@@ -354,6 +375,32 @@ def test_a_release_run_without_its_ledger_decides_nothing(universal, change, cod
     assert (str(judged.decision), judged.permission, judged.log) == ("NOT-EVALUABLE", 0, "none")
     assert {one.reason for one in judged.criteria} == {"history-broken"}
     assert history_of(change(told)).faults[0][0] == code
+
+
+@pytest.mark.parametrize("change", [no_ledger, another_pin, cut_before_own, a_draft_after_all])
+def test_a_document_of_a_release_run_without_its_ledger_is_unproven_too(examined, change):
+    told = Desk(examined).other("pass").own().told()
+    assert str(judge(told, trust=ROOT).decision) == "GO"
+    for trust in (None, ROOT):
+        judged = judge(change(told), trust=trust)
+        assert (judged.permission, [one.reason for one in judged.criteria]) == (0, ["history-broken"])
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_other_attempts_came_to_says_nothing_of_a_document(examined, word):
+    desk = Desk(examined).other(word).own().other(word)
+    judged = judge(desk.told(), trust=ROOT)
+    assert (str(judged.decision), judged.criteria[0].qualifiers) == ("GO", ())
+    assert judged.criteria[0].attempts.startswith("attempts 2 of 3: ")
+
+
+def test_a_signer_who_was_changed_after_nobody_had_signed_caps_the_gate(examined):
+    moved = Desk(examined).other("not-run", bar=digest(b"signed by who would not")).own()
+    judged = judge(moved.told(), trust=ROOT)
+    assert (str(judged.decision), judged.criteria[0].qualifiers) == ("CONDITIONAL GO", ("bar moved",))
+    assert (
+        judge(Desk(examined).other("not-run", bar=digest(b"other")).own(draft=True).told()).criteria[0].qualifiers == ()
+    )
 
 
 def test_a_bar_that_the_ledger_does_not_have_is_found(universal):

@@ -16,14 +16,21 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pytest_spiral.model.evidence import Evidence, Scope
+from pytest_spiral.model.examination import Examination, ExaminationStatement
 from pytest_spiral.model.profile import Fact
-from pytest_spiral.model.record import RunOpened
+from pytest_spiral.model.record import Attached, DocumentSeen, RunOpened
+from pytest_spiral.model.trust import TrustedKey, TrustRoot
 from pytest_spiral.rules.canonical import canonical_bytes
 from pytest_spiral.rules.judge import criterion as criterion_module
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.judge import needs as needs_module
 from pytest_spiral.rules.judge import subjects as subjects_module
 from pytest_spiral.rules.judge import tests as tests_module
+
+ADA = f"SHA256:{'a' * 43}"
+ROOT = TrustRoot(
+    keys=(TrustedKey(keyid=ADA, kind="ssh-ed25519", public="", principals=("ada",), roles=("spiral-signoff",)),)
+)
 
 # Building runs
 
@@ -227,13 +234,41 @@ class Maker:
         self.measure(one, "work", self.hits(2), test, end)
         self.measure(two, "other", self.hits(2), test, end)
 
+    def examined(self):
+        """A document, and what somebody has, or has not, signed of it; sometimes its gate has nothing else."""
+        name, document = self.name(self.draw(st.sampled_from([None, "S3"]))), "docs/charter.md"
+        fidelity = self.draw(st.sampled_from([None, "live"]))
+        self.bench.criterion(name, method="examine", document=document, signer="ada", fidelity=fidelity)
+        flaw = self.draw(mostly("", "unlooked", "missing", "unsigned", "broken", "other", "changed", "later", "unkept"))
+        if flaw == "unlooked":
+            return
+        path, size, sha = ("", 0, "") if flaw == "missing" else (f"attachments/{name}", 7, f"sha256:{'1' * 64}")
+        texts = {} if flaw == "unsigned" else {"statement": "said", "signature": "signed"}
+        seen = DocumentSeen(criterion=name, document=document, path=path, bytes=size, sha256=sha, **texts)
+        said = ExaminationStatement(
+            criterion=name,
+            document=document,
+            bytes=size + (flaw == "changed"),
+            sha256=sha,
+            signer="bob" if flaw == "other" else "ada",
+            examined="2999-01-01T00:00:00Z" if flaw == "later" else "1970-01-01T00:00:00Z",
+            rehearsal=self.draw(st.booleans()),
+        )
+        held = flaw not in {"unsigned", "broken"}
+        signed = (
+            {"statement": said, "keyid": self.draw(mostly(ADA, "SHA256:stranger"))} if held else {"fault": "made up"}
+        )
+        self.bench.add("examinations", Examination(seen=seen, **signed))
+        if path and flaw != "unkept":
+            self.bench.add("attached", Attached(path=path, name="charter.md", media_type="", bytes=size, sha256=sha))
+
     def planned(self):
         self.bench.criterion(self.name(), planned=True)
 
 
 WAYS = (
     "failures", "warmed", "spread", "confident", "accepted", "counted", "elapsed", "compared", "bound", "row", "guarded",
-    "controlled_sides", "shared",
+    "controlled_sides", "shared", "examined",
 )  # fmt: skip
 
 
@@ -324,7 +359,7 @@ def traces(evidence):
 
 def rises(evidence, handle, permission):
     """Why taking that away is a fault of the judge; empty where it is none."""
-    after = judge(without(evidence, handle))
+    after = judge(without(evidence, handle), trust=ROOT)
     if after.permission <= permission:
         return ""
     return f"{permission} to {after.permission} without {handle}: {after.decision}"
@@ -335,7 +370,7 @@ RUNS = settings(deadline=None, max_examples=80, suppress_health_check=list(Healt
 
 def take_one(evidence):
     """The property of one thing taken away; AssertionError where it does not hold."""
-    permission = judge(evidence).permission
+    permission = judge(evidence, trust=ROOT).permission
     reached = traces(msgspec.structs.replace(evidence, inventory=type(evidence.inventory)()))
     for handle in handles(evidence):
         if handle[0] == "inventory" and traces(without(evidence, handle)) != traces(evidence) | reached:
@@ -346,7 +381,7 @@ def take_one(evidence):
 def take_many(data, bench):
     """The property of a chain of subsets; AssertionError where it does not hold."""
     evidence = a_run(data.draw, bench)
-    told, permission = traces(evidence), judge(evidence).permission
+    told, permission = traces(evidence), judge(evidence, trust=ROOT).permission
     for _ in range(data.draw(st.integers(2, 12))):
         left = [one for one in handles(evidence) if traces(without(evidence, one)) == told]
         if not left:
@@ -372,6 +407,7 @@ def test_taking_more_and_more_away_never_raises_the_permission(make_bench, data)
 
 
 judge_evidence = criterion_module._judge_evidence
+judge_examination = criterion_module.judge_examination
 judge_test = tests_module._judge_test
 evaluate = needs_module.evaluate
 DELIVERIES = (criterion_module, "judge_deliveries")
@@ -404,6 +440,12 @@ def forgets(item, criterion, context):
     return judge_test(item, criterion, context) if context.tests.get(item.id) else iter(())
 
 
+def takes_unlooked(criterion, context):
+    """In place of judging a document: one of which no record tells is nothing to speak of."""
+    told = any(one.seen.criterion == criterion.id for one in context.evidence.examinations)
+    return judge_examination(criterion, context) if told else ((), [])
+
+
 CHECKS = {
     "reads a claim": (["failures"], {(criterion_module, "_judge_evidence"): reads_the_claim, DELIVERIES: says_nothing}),
     "asks for no delivery": (["failures"], {DELIVERIES: says_nothing}),
@@ -412,6 +454,7 @@ CHECKS = {
     "takes tests that were not collected": (["bound"], {(tests_module, "_uncollected"): says_nothing}),
     "forgets tests without a record": (["counted"], {(tests_module, "_judge_test"): forgets}),
     "takes what is unknown for met": (["elapsed"], {(needs_module, "evaluate"): is_never_far}),
+    "forgets documents without a record": (["examined"], {(criterion_module, "judge_examination"): takes_unlooked}),
     "asks for no subject at the end": (["elapsed"], {(subjects_module, "_gone"): says_nothing}),
     "asks for no subject at the start": (["elapsed"], {(subjects_module, "_unseen"): says_nothing}),
 }

@@ -626,7 +626,7 @@ SWITCHES = {
         for code in ("examined-other", "unsigned", "document-changed", "other-signer", "examined-later", "rehearsal")
     },
     "examined-unkept": (f"{JUDGE}.examination", "_unkept", replaced(nothing), "charter"),
-    "examined-by-anybody": (f"{JUDGE}.examination", "signer_faults", replaced(nothing), "charter"),
+    "examined-by-anybody": ("pytest_spiral.rules.examination", "signer_faults", replaced(nothing), "charter"),
     "examined-as-live": (f"{JUDGE}.criterion", "examined_fidelity", most_real, "minutes"),
     "examined-not-at-all": (f"{JUDGE}.criterion", "judge_examination", replaced(lambda *_: ((), [])), "charter"),
     # what it adds up to

@@ -1,6 +1,9 @@
 """Attaching: what looks like a secret becomes a stub beside its record, in logs and traces as in attachments."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +52,19 @@ def test_a_declared_secret_is_refused_and_not_quarantined(writer):
     with pytest.raises(EvidenceError, match="a declared secret"):
         writer.attach("attachments/x", b"a declared-secret here", name="x", media_type="text/plain")
     assert attached(writer) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").is_file(), reason="this system has no /proc")
+def test_a_declared_secret_in_a_file_that_says_it_is_empty_is_refused_too(writer):
+    """Linux says so of what it makes up as it is read."""
+    command = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", "a declared-secret here"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        path = Path(f"/proc/{other.pid}/cmdline")
+        assert (path.stat().st_size, b"declared-secret" in path.read_bytes()) == (0, True)
+        with pytest.raises(EvidenceError, match="a declared secret"):
+            writer.attach("attachments/x", path, name="x", media_type="text/plain")
+        other.stdin.close()
 
 
 def test_a_declared_secret_in_a_file_is_refused_too(writer, tmp_path):

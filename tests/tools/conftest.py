@@ -1,5 +1,7 @@
 """Bundles for both verifiers, and ways to hold their answers against each other."""
 
+import base64
+import hashlib
 import importlib.util
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pytest_spiral.evidence.read import read_evidence
 from pytest_spiral.evidence.seal import write_manifest
@@ -49,6 +52,22 @@ def a_judgeable_plan():
 
 
 small.a_plan = a_judgeable_plan
+ADA = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+def strings(*parts):
+    return b"".join(len(one).to_bytes(4, "big") + one for one in parts)
+
+
+def blob_of(statement, public=None, *, space=b"spiral-signoff", reserved=b"", name=b"sha512", kind=b"ssh-ed25519"):
+    """An SSH signature, put together by hand."""
+    public = strings(b"ssh-ed25519", ADA.public_key().public_bytes_raw()) if public is None else public
+    signed = b"SSHSIG" + strings(space, b"", name, hashlib.new(name.decode(), statement).digest())
+    return b"SSHSIG\0\0\0\1" + strings(public, space, reserved, name, strings(kind, ADA.sign(signed)))
+
+
+def armoured(blob):
+    return f"-----BEGIN SSH SIGNATURE-----\n{base64.encodebytes(blob).decode()}-----END SSH SIGNATURE-----\n"
 
 
 def summarise(folder):

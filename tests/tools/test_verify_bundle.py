@@ -438,6 +438,20 @@ def test_both_agree_on_every_field_of_every_record_forged(forger, ask_both, tall
     assert asked > 500
 
 
+def test_both_agree_on_every_field_of_a_documents_record_forged(forger, ask_both):
+    """Also where the criterion asks for none, or is none of the plan's."""
+    said = {"criterion": "B1.charter", "document": "a.md", "path": "attachments/a.md", "bytes": 1, "sha256": "x"}
+    said |= {"statement": "said", "signature": "signed"}
+    kept, asked = forger.records("main"), 0
+    for where, other in [("as it is", said), *changed(said), ("of another", {**said, "criterion": "B1.latency"})]:
+        forger.rechain("main", [*kept[:-1], ("document", other), kept[-1]])
+        forger.seal()
+        both, asked = ask_both(forger.folder), asked + 1
+        assert both.disagreements == {}, where
+        assert both.ours["outcome"] == both.theirs["outcome"], where
+    assert asked > 30
+
+
 def test_both_find_every_byte_that_was_changed(forger, ask_both, second, tally):
     """Every fifth byte, by one bit, of every file: neither believes one."""
     found = asked = 0

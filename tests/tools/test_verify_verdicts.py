@@ -10,15 +10,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_spiral.evidence.sshsig import check_document
 from pytest_spiral.model.entry import LedgerHead
+from pytest_spiral.model.evidence import Scope
+from pytest_spiral.model.examination import ExaminationStatement
 from pytest_spiral.model.measurement import Measurement
+from pytest_spiral.model.record import Attached, DocumentSeen
+from pytest_spiral.rules.canonical import digest
+from pytest_spiral.rules.examination import render_statement
 from pytest_spiral.rules.judge import judge
 from pytest_spiral.rules.statistics import judge_quantile_values, judge_rate
 from pytest_spiral.rules.statistics.dependence import estimate_dependence
 
+from .conftest import armoured, blob_of
+
 KINDS = {
     "tests": "test", "runs_opened": "run-opened", "runs_closed": "run-closed", "controls_opened": "control-opened",
     "controls_closed": "control-closed", "subjects": "subject", "lost": "target-lost", "crashes": "crash",
+    "attached": "attached",
 }  # fmt: skip
 SETTINGS = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -35,9 +44,11 @@ def second_steps(second, verdicts):
     def ask(evidence, judgement):
         records = {word: [read(one, word) for one in getattr(evidence, name)] for name, word in KINDS.items()}
         records["fact"] = [{"fact": read(one, "Fact")} for one in evidence.facts]
+        records["document"] = [read(one.seen, "document") for one in evidence.examinations]
         documents = {"Bundle": evidence.bundle, "Plan": evidence.plan, "Inventory": evidence.inventory}
         documents = {kind: read(one, kind) for kind, one in documents.items()} | {"Summary": read(judgement, "Summary")}
         measures = {str(at): measure(one) for at, one in enumerate(evidence.measurements)}
+        documents["by"] = (second.load, second.verify_ed25519, second.KEY, second.Bad)
         end, walls = {"status": evidence.status, "workers": {}}, {"main": [evidence.bundle.opened]}
         return verdicts.judge(documents, records, measures, end, walls)
 
@@ -390,6 +401,55 @@ def test_each_end_of_a_test_comes_out_alike(second_judge, bench, raised, measure
     bench.ran("test_it", "S1.it", raised=raised)
     if measured:
         bench.measure("S1.it", "x", bench.hits(2))
+    agree(second_judge, bench)
+
+
+@pytest.mark.parametrize("planned", [(), ("S2.a",), ("S2.a", "S2.b")])
+@pytest.mark.parametrize("named", [Scope(), Scope(gates=("S1",)), Scope(narrowed=("-k x",))])
+def test_a_gate_of_nothing_but_documents_is_in_scope_for_both(second_judge, bench, planned, named):
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).measure("S1.it", "x", bench.hits(2))
+    for name in ("S2.a", "S2.b"):
+        bench.criterion(name, method="examine", document="a.md", signer="ada", planned=name in planned)
+    bench.scope = named
+    agree(second_judge, bench)
+    gates = {"S1", "S2"} if len(planned) < 2 and not named.gates else {"S1"}
+    assert {one.id for one in bench.judge().gates} == gates
+
+
+@given(data=st.data())
+@SETTINGS
+def test_documents_come_out_alike(second_judge, make_bench, data):
+    """What is asked for, what was found and what was signed of it, each right or wrong in some way."""
+    bench, pick = make_bench(), lambda *words: data.draw(st.sampled_from(words))
+    mostly = lambda good, *others: pick(*[good] * 6 * len(others), *others)  # noqa: E731
+    fields = {
+        "fidelity": pick(None, "sandbox", "live"),
+        "assurance": pick(None, None, "E1"),
+        "level": pick("blocker", "advisory"),
+    }
+    fields |= {"requires": pick(None, None, "audio.playback"), "planned": mostly(False, True)}
+    bench.criterion("S1.notes", method="examine", document="a.md", signer="ada", **fields)
+    bench.criterion("S1.it", "failures(x) <= 0", samples=2).measure("S1.it", "x", bench.hits(2))
+    state = pick("present", "absent", "unknown")
+    bench.fact("audio.playback", True if state == "present" else None, state=state)
+    where = mostly({"path": "attachments/a.md", "bytes": 7, "sha256": digest(b"charter")}, {"path": ""})
+    for _ in range(mostly(1, 0, 2)):
+        said = ExaminationStatement(
+            criterion=mostly("S1.notes", "S1.other"),
+            document=mostly("a.md", "b.md"),
+            bytes=mostly(7, 8),
+            sha256=digest(mostly(b"charter", b"other")),
+            signer=mostly("ada", "bob"),
+            examined=mostly("2026-01-01T00:00:00Z", "2999-01-01T00:00:00Z"),
+            rehearsal=pick(False, True),
+        )
+        text = render_statement(said)
+        signature = mostly(armoured(blob_of(text)), armoured(blob_of(b"other")), "")
+        seen = {"criterion": "S1.notes", "document": mostly("a.md", "b.md"), **where}
+        bench.add("examinations", check_document(DocumentSeen(statement=text.decode(), signature=signature, **seen)))
+    for change in mostly(({},), (), ({"bytes": 8},), ({"sha256": digest(b"other")},), ({"path": "attachments/b"},)):
+        kept = {"path": "attachments/a.md", "bytes": 7, "sha256": digest(b"charter"), **change}
+        bench.add("attached", Attached(name="a.md", media_type="", **kept))
     agree(second_judge, bench)
 
 

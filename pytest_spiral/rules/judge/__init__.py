@@ -13,6 +13,7 @@ from pytest_spiral.model.judgement import CriterionVerdict, Debt, GateDecision, 
 from pytest_spiral.model.trust import TrustRoot
 from pytest_spiral.model.verdict import Decision, Verdict
 from pytest_spiral.rules.combine import Standing, combine, combine_stage
+from pytest_spiral.rules.examination import needs_no_test
 from pytest_spiral.rules.judge.context import make_context
 from pytest_spiral.rules.judge.criterion import judge_criterion
 from pytest_spiral.rules.judge.finding import Finding, overruled
@@ -74,7 +75,10 @@ def judge(
 
 
 def scope_of(evidence: Evidence) -> tuple[Gate, ...]:
-    """The gates that this run set out to decide: those named, else those of which the inventory or a record tells."""
+    """The gates that this run set out to decide: those named, else those of which the inventory or a record tells.
+
+    Of a gate of nothing but documents no test tells, so that it is in every run that names no other.
+    """
     scope, plan = evidence.bundle.scope, evidence.plan
     if scope.gates or scope.stages:
         return tuple(
@@ -83,7 +87,7 @@ def scope_of(evidence: Evidence) -> tuple[Gate, ...]:
             if (not scope.gates or gate.id in scope.gates) and (not scope.stages or gate.stage in scope.stages)
         )
     claimed = {name.partition(".")[0] for name in _told(evidence)}
-    return tuple(gate for gate in plan.gates if gate.id in claimed)
+    return tuple(gate for gate in plan.gates if gate.id in claimed or needs_no_test(gate))
 
 
 def _told(evidence: Evidence) -> Iterator[str]:

@@ -54,6 +54,24 @@ def among_attempts(
     return overruled(shown, Finding(standing.verdict, str(standing.reason), standing.sentence))
 
 
+def examined_among_attempts(shown: CriterionVerdict, criterion: Criterion, context: Context) -> CriterionVerdict:
+    """The verdict on a document among its attempts: it has been examined or not, however often a run looked.
+
+    What other attempts came to changes nothing. That the ledger holds, and that the bar did not move after an attempt
+    that was not passed, is asked as of any criterion.
+    """
+    own = _word(shown.verdict)
+    shown = msgspec.structs.replace(shown, runs=(own,))
+    history = context.history
+    if history is None:
+        return shown
+    if history.faults or history.own is None:
+        return _broken(shown, history)
+    campaign = campaign_of(criterion, history.attempts, history.own, context.observed)
+    moved = (str(Qualifier.BAR_MOVED),) if campaign.moved and not history.own.draft else ()
+    return msgspec.structs.replace(shown, attempts=campaign.sentence(own), qualifiers=(*shown.qualifiers, *moved))
+
+
 def _broken(shown: CriterionVerdict, history: History) -> CriterionVerdict:
     told = "; ".join(f"{code}: {sentence}" for code, sentence in history.faults) or "this run is not in it."
     return overruled(

@@ -1,14 +1,12 @@
 """Judging one criterion: its limits, its tests' ends, its control, its subjects, its environment."""
 
-import msgspec
-
 from pytest_spiral.model.attestation import LEVELS
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion, Limit
 from pytest_spiral.model.judgement import CriterionVerdict, LimitVerdict
 from pytest_spiral.model.measurement import Measurement
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.judge.attempts import among_attempts
+from pytest_spiral.rules.judge.attempts import among_attempts, examined_among_attempts
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.control import judge_control
 from pytest_spiral.rules.judge.examination import examined_fidelity, judge_examination, unproven_signer
@@ -157,8 +155,8 @@ def _verdict(
         ran=limited or (_ran(criterion, context) if by_outcome(criterion) else bool(limits)),
     )
     shown = on_requirement(shown, criterion, context)
-    if criterion.method == "examine":  # a document has been examined or not, however often a run looked
-        shown = msgspec.structs.replace(_by_signer(shown, criterion, context), runs=(str(shown.verdict),))
+    if criterion.method == "examine":
+        shown = _by_signer(examined_among_attempts(shown, criterion, context), criterion, context)
     else:
         shown = on_requirement(among_attempts(shown, criterion, context, findings), criterion, context)
     return _at_level(_at_fidelity(shown, criterion, context), criterion, context)
@@ -179,8 +177,8 @@ def _at_fidelity(shown: CriterionVerdict, criterion: Criterion, context: Context
     if wanted is None or shown.verdict is not Verdict.PASS or found.rank >= wanted.rank:
         return shown
     where = target.name or "no target"
-    unseen = f", which nothing shows {where} to be" if target.fidelity.rank >= wanted.rank and not examined else ""
-    sentence = f"pass on {where}, needs {wanted}{unseen}"
+    unseen = f", which nothing shows {where} to be" if target.fidelity.rank >= wanted.rank else ""
+    sentence = f"signed in rehearsal, needs {wanted}" if examined else f"pass on {where}, needs {wanted}{unseen}"
     limited = Finding(Verdict.ENVIRONMENT_LIMITED, "fidelity", sentence, shown.requirement, "environment")
     return overruled(shown, limited)
 

@@ -9,7 +9,7 @@ from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.gate import Criterion
 from pytest_spiral.model.judgement import LimitVerdict
 from pytest_spiral.model.verdict import Verdict
-from pytest_spiral.rules.examination import REHEARSED, examination_faults, examined_words, signer_faults
+from pytest_spiral.rules.examination import REHEARSED, examination_faults, examined_words, is_kept
 from pytest_spiral.rules.judge.context import Context
 from pytest_spiral.rules.judge.finding import PASSED, Finding
 
@@ -36,15 +36,14 @@ _ROOT: Final = "a trust root"
 def judge_examination(criterion: Criterion, context: Context) -> tuple[tuple[LimitVerdict, ...], list[Finding]]:
     """The document's line, where somebody has signed, and what stands against a pass."""
     found = _examinations(criterion, context)
-    if len(found) != 1:
-        code = "examined-twice" if found else "unsigned"
-        return (), [_finding(code, f"the run looked at {criterion.document} {len(found)} times, and once is right")]
+    if not found:
+        return (), [_finding("unsigned", f"no record tells that the run looked at {criterion.document}")]
+    if len(found) > 1:
+        sentence = f"the run looked at {criterion.document} {len(found)} times, and once is right"
+        return (), [_finding("examined-twice", sentence)]
     (one,) = found
-    opened = context.evidence.bundle.opened
-    findings = [_finding(code, sentence) for code, sentence in examination_faults(criterion, one, opened)]
-    findings += _unkept(one, context)
-    if not findings and context.trust is not None and not _rehearsed(one):
-        findings += [_finding("signer-untrusted", sentence) for sentence in signer_faults(one, context.trust)]
+    faults = examination_faults(criterion, one, context.evidence.bundle.opened, context.trust)
+    findings = [_finding(code, sentence) for code, sentence in faults] + _unkept(one, context)
     return _line(one, findings), findings[:1]
 
 
@@ -76,9 +75,8 @@ def _finding(code: str, sentence: str) -> Finding:
 
 
 def _unkept(one: Examination, context: Context) -> list[Finding]:
-    """The bundle keeps the document itself, whole, so that a reviewer can read what was examined."""
-    wanted = (one.seen.path, one.seen.bytes, one.seen.sha256)
-    if not one.seen.path or any((kept.path, kept.bytes, kept.sha256) == wanted for kept in context.evidence.attached):
+    """A document that was there, and that the bundle does not keep."""
+    if not one.seen.path or is_kept(one.seen, context.evidence.attached):
         return []
     return [_finding("document-unkept", f"the bundle does not keep {one.seen.document} as it was examined")]
 
