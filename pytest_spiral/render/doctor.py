@@ -22,6 +22,7 @@ class Need:
     """A criterion and what stands between it and a proof here: an unmet requirement, a level, a missing test, or nothing.
 
     `outcome` is what its requirement comes to, None without one; `level` is the fidelity that the target is short of.
+    `waiting` is what a document that a person examines waits for.
     """
 
     criterion: str
@@ -29,11 +30,12 @@ class Need:
     outcome: Outcome | None = None
     level: str = ""
     planned: bool = False
+    waiting: str = ""
 
     @property
     def short(self) -> bool:
         """Whether something is missing here."""
-        return bool(self.level) or (self.outcome is not None and self.outcome.state != "met")
+        return bool(self.level or self.waiting) or (self.outcome is not None and self.outcome.state != "met")
 
 
 def render_doctor(facts: Sequence[Fact], needs: Sequence[Need], target: str, width: int) -> list[Line]:
@@ -65,6 +67,8 @@ def _pieces(need: Need) -> list[Piece]:
         pieces.append(Piece(f"needs {need.requirement}{_found(need.requirement, need.outcome)}"))
     if need.level:
         pieces.append(Piece(f"needs a {need.level} target; on a lesser one a pass is a condition"))
+    if need.waiting:
+        pieces.append(Piece(f"{need.waiting}: spiral examine {need.criterion}"))
     if need.planned:
         pieces.append(Piece("[planned]"))
     return pieces

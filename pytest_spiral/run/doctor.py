@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_spiral.model.examination import Standing
 from pytest_spiral.model.fidelity import Fidelity
 from pytest_spiral.model.profile import Fact
 from pytest_spiral.profiles.probe import detect, probe
@@ -10,6 +11,7 @@ from pytest_spiral.render.doctor import Need
 from pytest_spiral.rules.facts import stated_facts
 from pytest_spiral.rules.gate_files import GATE_FILES
 from pytest_spiral.rules.requirements import evaluate, parse_requirement
+from pytest_spiral.run.examination import asked_in, look_at
 from pytest_spiral.run.gates import load_gate_files
 from pytest_spiral.run.target import describe_target
 
@@ -28,6 +30,7 @@ def examine(root: Path, target: str) -> Examination:
     files = load_gate_files(root, GATE_FILES)
     card = describe_target(target, (), 1, root)
     known = {fact.name: fact for fact in detect().facts} | stated_facts(card)
+    waiting = {one.criterion: one for one in map(look_at, asked_in(root, files))}
     needs = []
     for criterion in (one for file in files for gate in file.gates for one in gate.criteria):
         outcome = None
@@ -37,7 +40,16 @@ def examine(root: Path, target: str) -> Examination:
                 if name not in known:
                     known[name] = probe(name)
             outcome = evaluate(requirement, known)
-        wanted = Fidelity(criterion.fidelity) if criterion.fidelity else None
+        wanted = Fidelity(criterion.fidelity) if criterion.fidelity and criterion.method == "measure" else None
         short = str(wanted) if wanted and card.fidelity.rank < wanted.rank else ""
-        needs.append(Need(criterion.id, criterion.requires or "", outcome, short, criterion.planned))
+        document = _waiting(waiting[criterion.id]) if criterion.id in waiting else ""
+        needs.append(Need(criterion.id, criterion.requires or "", outcome, short, criterion.planned, document))
     return Examination(tuple(known[name] for name in sorted(known)), tuple(needs), card.name)
+
+
+def _waiting(one: Standing) -> str:
+    """What a document waits for: the first thing that stands against it, or the person in whose place a rehearsal stands."""
+    if one.faults:
+        return one.faults[0][1]
+    rehearsed = one.examination.statement is not None and one.examination.statement.rehearsal
+    return f"signed in rehearsal, waits for {one.signer}" if rehearsed else ""

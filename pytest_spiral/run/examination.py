@@ -60,7 +60,7 @@ class Asked:
 def asked_for(root: Path, selector: str = "") -> tuple[Asked, ...]:
     """The examinations that gates files under `root` ask for: all, or those of a stage, gate or criterion. UseError."""
     files = load_gate_files(root, GATE_FILES)
-    every = tuple(_asked(root, files, [one for file in files for gate in file.gates for one in gate.criteria]))
+    every = asked_in(root, files)
     stages = {gate.id: gate.stage for file in files for gate in file.gates}
     names = {one: (one.criterion.id, one.criterion.gate, stages[one.criterion.gate]) for one in every}
     found = tuple(one for one in every if not selector or selector in names[one])
@@ -70,6 +70,11 @@ def asked_for(root: Path, selector: str = "") -> tuple[Asked, ...]:
         hint = f"there is {known}." if known else 'Remedy: declare a criterion with `method = "examine"`.'
         raise UseError(f"{what} under {root}; {hint}" if known else f"{what} under {root}. {hint}")
     return found
+
+
+def asked_in(root: Path, files: Sequence[GateFile]) -> tuple[Asked, ...]:
+    """The examinations that these gates files ask for, in their order."""
+    return tuple(_asked(root, files, [one for file in files for gate in file.gates for one in gate.criteria]))
 
 
 def _asked(root: Path, files: Sequence[GateFile], criteria: Iterable[Criterion]) -> Iterator[Asked]:

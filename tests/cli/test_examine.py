@@ -214,3 +214,19 @@ def test_what_was_written_by_hand_and_is_no_statement_is_said(project, spiral_co
     (project / "examined" / "S1.charter.json.sig").write_text("Ada")
     said = spiral_command("examine")
     assert (said.status, "[signature-broken]" in said.out) == (1, True)
+
+
+def test_doctor_says_what_waits_for_whom(project, ada, spiral_command):
+    (project / "gates.toml").write_text(GATES + SECOND)
+    (project / "minutes.txt").write_text("We agreed.\n")
+    waiting = words(spiral_command("doctor").out)
+    assert (
+        "S1.charter docs/charter.md waits for ada@example.org to examine and sign it: spiral examine S1.charter"
+        in waiting
+    )
+    assert "1 of 3 criteria need nothing that is missing here" in waiting
+    spiral_command("examine", "S1", "--key", ada / "key")
+    spiral_command("examine", "S2", "--rehearse")
+    signed = words(spiral_command("doctor").out)
+    assert "S2.minutes signed in rehearsal, waits for bob: spiral examine S2.minutes" in signed
+    assert "2 of 3 criteria need nothing that is missing here" in signed
