@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_spiral.errors import EvidenceError
 from pytest_spiral.evidence.appender import Appender
+from pytest_spiral.evidence.forks import at_fork
 from pytest_spiral.model.base import Value
 from pytest_spiral.model.record import End, JournalHead, Start
 from pytest_spiral.rules.canonical import digest
@@ -59,7 +60,7 @@ class Journal:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._ended = False
-        _close_in_children(self._file)
+        self._forget_forks = _close_in_children(self._file)
         try:
             self.append(Start(process=process, nonce=nonce))
             self.sync()
@@ -115,6 +116,7 @@ class Journal:
     def release(self) -> None:
         """Close the file without an end record: the run counts as not ended. May be called twice."""
         self._file.release()
+        self._forget_forks()
 
     def elapsed(self) -> int:
         """Monotonic nanoseconds since the journal's start."""
@@ -132,8 +134,8 @@ class Journal:
         return JournalHead(n=lines - 1, digest=digest(last), ended=self._ended)
 
 
-def _close_in_children(file: Appender) -> None:
-    """Have a forked child close its copy: else one that outlives the run would hold the lock for it."""
+def _close_in_children(file: Appender) -> Callable[[], None]:
+    """Have a forked child close its copy: else one that outlives the run would hold the lock for it. Gives the end of it."""
     known: Final = weakref.ref(file)
 
     def close() -> None:
@@ -141,4 +143,4 @@ def _close_in_children(file: Appender) -> None:
         if held is not None:
             held.release()
 
-    os.register_at_fork(after_in_child=close)
+    return at_fork(after_in_child=close)

@@ -1,8 +1,11 @@
 """What items claim: criteria by marker or by binding, needs by marker; and the marks that follow from them."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -13,23 +16,32 @@ from pytest_spiral.run.gates import GateFile
 
 _NEED_MARKERS = {"environment_limited": "environment-limited", "hardware_required": "hardware-required"}
 _TELLING = frozenset({"criterion", *_NEED_MARKERS})
+_PLACE = attrgetter("parent", "path")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Claim:
     """The criteria that an item claims to prove, and every requirement of it: its criteria's and its markers'."""
 
     criteria: tuple[Criterion, ...] = ()
     requirements: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def ids(self) -> tuple[str, ...]:
         """The claimed criteria's ids."""
         return tuple([criterion.id for criterion in self.criteria])
 
 
 NO_CLAIM = Claim()
-"""What an ordinary test claims. One for all of them: a suite can have tens of thousands."""
+"""What an ordinary test claims. It stands on none of them: a suite can have tens of thousands, all of which the
+garbage collector would have to look into more often."""
+
+
+def claim_of(item: pytest.Item) -> Claim:
+    """What was found out of an item by `claim_all`."""
+    if CLAIM not in item.stash:  # asking first is a tenth of what `get` takes to raise and catch
+        return NO_CLAIM
+    return item.stash[CLAIM]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +79,39 @@ def make_book(root: Path, files: Sequence[GateFile]) -> Book:
 
 
 def claim_all(items: Iterable[pytest.Item], book: Book) -> list[str]:
-    """Find out what each item claims, and add the marks that follow; gives every mistake as a sentence."""
+    """Find out what each item claims, and add the marks and words that follow; gives every mistake as a sentence."""
     problems: list[str] = []
     stage_of = book.stage_of
-    folders: dict[Path, Path | None] = {}
-    silent: dict[pytest.Collector | None, bool] = {}
-    for item in items:
-        if item.path not in folders:
-            folders[item.path] = next((one for one in item.path.parents if one in book.stage_folders), None)
-        folder = folders[item.path]
-        if not book.bound and folder is None and not _tells(item, silent):
-            item.stash[CLAIM] = NO_CLAIM
-            continue
+    for item, folder in _telling(items, book):
         try:
-            item.stash[CLAIM] = claim = _claim(item, book, folder)
+            claim = _claim(item, book, folder)
         except ValueError as error:
             problems.append(f"{_where(item)}: {error}")
             continue
-        _mark(item, claim, folder, stage_of)
+        if claim != NO_CLAIM:
+            item.stash[CLAIM] = claim
+            _mark(item, claim, folder, stage_of)
     return problems
 
 
-def _tells(item: pytest.Item, silent: dict[pytest.Collector | None, bool]) -> bool:
-    """Whether the item carries a marker of ours. `silent` keeps which nodes above items, and all above them, do not."""
-    above = item.parent
-    if above not in silent:
-        silent[above] = above is not None and _TELLING.isdisjoint(marker.name for marker in above.iter_markers())
-    return not (silent[above] and _TELLING.isdisjoint(marker.name for marker in item.own_markers))
+def _telling(items: Iterable[pytest.Item], book: Book) -> Iterator[tuple[pytest.Item, Path | None]]:
+    """The items that may claim something, and the stage's folder in which each stands. Asks once what they share."""
+    folders: dict[Path, Path | None] = {}
+    silent: dict[pytest.Collector | None, bool] = {}
+    for (above, path), siblings in groupby(items, key=_PLACE):
+        if path not in folders:
+            folders[path] = next((one for one in path.parents if one in book.stage_folders), None)
+        if above not in silent:
+            silent[above] = above is not None and not _tells(above.iter_markers())
+        ordinary = silent[above] and folders[path] is None and not book.bound
+        for item in siblings:
+            if not ordinary or _tells(item.own_markers):
+                yield item, folders[path]
+
+
+def _tells(markers: Iterable[pytest.Mark]) -> bool:
+    """Whether one of the markers is ours."""
+    return any(marker.name in _TELLING for marker in markers)
 
 
 def _claim(item: pytest.Item, book: Book, folder: Path | None) -> Claim:
@@ -155,6 +173,7 @@ def _needs(item: pytest.Item) -> Iterable[str]:
 
 
 def _mark(item: pytest.Item, claim: Claim, folder: Path | None, stage_of: Mapping[str, str]) -> None:
+    item.extra_keyword_matches.update(claim.ids)  # `-k B1.recall`, or `-k recall`, selects what claims the criterion
     for criterion in claim.criteria:
         item.add_marker(pytest.mark.gate(criterion.gate))
         item.add_marker(getattr(pytest.mark, criterion.gate))

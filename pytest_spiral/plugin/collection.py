@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_spiral.plugin.keys import CLAIM, PROCESS
+from pytest_spiral.plugin.claims import claim_of
+from pytest_spiral.plugin.keys import PROCESS
 from pytest_spiral.plugin.process import Process
 
 if TYPE_CHECKING:
@@ -25,16 +26,8 @@ def claim(config: pytest.Config, items: list[pytest.Item]) -> list[pytest.Item]:
         items.clear()
         check_collection(problems, config)
         return []
-    _name_criteria(items)
     _narrow(config, process, items)
     return collected
-
-
-def _name_criteria(items: list[pytest.Item]) -> None:
-    """Selectors are the same everywhere: `-k B1.recall`, or `-k recall`, selects what claims the criterion."""
-    for item in items:
-        if item.stash[CLAIM].criteria:
-            item.extra_keyword_matches.update(item.stash[CLAIM].ids)
 
 
 def _narrow(config: pytest.Config, process: Process, items: list[pytest.Item]) -> None:
@@ -44,7 +37,7 @@ def _narrow(config: pytest.Config, process: Process, items: list[pytest.Item]) -
     kept: list[pytest.Item] = []
     dropped: list[pytest.Item] = []
     for item in items:
-        (kept if any(one.gate in gates for one in item.stash[CLAIM].criteria) else dropped).append(item)
+        (kept if any(one.gate in gates for one in claim_of(item).criteria) else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = kept
@@ -122,15 +115,15 @@ def _without_tests(process: Process, inventory: "Inventory") -> list[str]:
 def _inventory(process: Process, collected: list[pytest.Item], selected: list[pytest.Item]) -> "Inventory":
     from pytest_spiral.model.evidence import Inventory, InventoryItem
 
-    chosen = {id(item) for item in selected}
+    chosen = set(map(id, selected))
     listed = []
     for item in collected:
-        claimed = item.stash.get(CLAIM, None)
+        claimed = claim_of(item)
         listed.append(
             InventoryItem(
                 id=item.nodeid,
-                criteria=claimed.ids if claimed else (),
-                needs=claimed.requirements if claimed else (),
+                criteria=claimed.ids,
+                needs=claimed.requirements,
                 selected=id(item) in chosen,
             )
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from pytest_spiral.plugin.keys import CLAIM, PROCESS
+from pytest_spiral.plugin.keys import PROCESS
 
 if TYPE_CHECKING:
     from pytest_spiral.model.exchange import Exchange, Request
@@ -212,13 +212,13 @@ def _process(request: pytest.FixtureRequest) -> "Process":
 @pytest.fixture
 def spiral(request: pytest.FixtureRequest) -> Spiral:
     """Measure, rehearse, control, attach, and reach the target."""
+    from pytest_spiral.plugin.claims import claim_of
     from pytest_spiral.run.recorder import TestRecorder
 
     process = _process(request)
-    claim = request.node.stash.get(CLAIM, None)
     recorder = TestRecorder(
         test=request.node.nodeid,
-        claimed=claim.criteria if claim else (),
+        claimed=claim_of(request.node).criteria,
         plan=process.plan,
         keeper=process.keeper,
         process=process.name,

@@ -4,13 +4,14 @@ import os
 import signal
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_spiral.errors import SpiralError
+from pytest_spiral.evidence.forks import at_fork
 from pytest_spiral.plugin.process import Process
 
 if TYPE_CHECKING:
@@ -29,10 +30,11 @@ class Guard:
         self._process = process
         self._watch: Watch | None = None
         main = threading.current_thread() is threading.main_thread()
+        self._forget_forks: Callable[[], None] | None = None
         self._handles = main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
         if self._handles:
             signal.signal(signal.SIGTERM, self._terminated)
-            _keep_from_children(self)
+            self._forget_forks = _keep_from_children(self)
 
     def pytest_sessionstart(self) -> None:
         """Begin to watch, where patience has an end."""
@@ -57,6 +59,8 @@ class Guard:
         """Give the signal back."""
         self.stop_watching()
         self.give_back()
+        if self._forget_forks is not None:
+            self._forget_forks()
 
     @property
     def handles(self) -> bool:
@@ -111,8 +115,11 @@ class Guard:
         print_forced(self._config, sealed, why, trouble)
 
 
-def _keep_from_children(guard: Guard) -> None:
-    """Have a forked child die of SIGTERM. The signal is held back over the fork, where Python would lose it."""
+def _keep_from_children(guard: Guard) -> Callable[[], None]:
+    """Have a forked child die of SIGTERM. The signal is held back over the fork, where Python would lose it.
+
+    Gives what ends it.
+    """
     known = weakref.ref(guard)
     masks: list[Iterable[int]] = []
 
@@ -131,7 +138,7 @@ def _keep_from_children(guard: Guard) -> None:
             held.give_back()
         let_go()
 
-    os.register_at_fork(before=hold, after_in_parent=let_go, after_in_child=be_a_child)
+    return at_fork(before=hold, after_in_parent=let_go, after_in_child=be_a_child)
 
 
 def is_distributed(config: pytest.Config) -> bool:

@@ -11,8 +11,7 @@ import pytest
 from pytest_spiral.plugin.collection import claim, note_collection, take_inventory
 from pytest_spiral.plugin.ending import end_session, print_summary
 from pytest_spiral.plugin.keys import PROCESS
-from pytest_spiral.plugin.running import keep_from_running, note_phase, record_test
-from pytest_spiral.plugin.workers import invite, note_collected, note_crashed_test, part, scheduler
+from pytest_spiral.plugin.workers import attend, invite, note_collected, note_crashed_test, part, scheduler
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -34,37 +33,10 @@ def pytest_make_collect_report(
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Keep an item from running where it cannot prove anything here."""
-    keep_from_running(item)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what ended each phase, and give kept-back items an outcome of their own."""
-    report = yield
-    note_phase(item, call, report)
-    return report
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
-    """Write the test's record when all its phases are over."""
-    result = yield
-    record_test(item, nextitem)
-    return result
-
-
-def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-    """Show environment-limited, hardware-required and blocked as outcomes of their own."""
-    outcome = getattr(report, "spiral_outcome", None)
-    if outcome is None:
-        return None
-    letter = {"environment-limited": "l", "hardware-required": "h", "blocked": "b"}[outcome]
-    return outcome, letter, (outcome.upper(), {"yellow": True})
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Get ready for what workers say of their tests."""
+    attend(config)
 
 
 @pytest.hookimpl(optionalhook=True)

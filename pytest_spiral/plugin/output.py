@@ -6,6 +6,7 @@ lead to pytest's own temporary file, and its bytes are read from there before py
 
 import os
 from collections.abc import Callable, Generator
+from os import SEEK_CUR, lseek
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,17 +41,21 @@ class Captured:
             return (yield)
         finally:
             try:
-                for fd, spool in self._spools:
-                    if os.lseek(fd, 0, os.SEEK_CUR):  # dear where it is done for each phase of each test: not fstat
-                        spool.take_from(fd)
+                if lseek(_STDOUT, 0, SEEK_CUR) or lseek(_STDERR, 0, SEEK_CUR):  # three times a test: no dearer a look
+                    self._take()
             except OSError:
                 pass  # closed, or no file: capturing does not go on
-            except EvidenceError as error:
-                self._process.trouble = self._process.trouble or str(error)
 
     pytest_runtest_setup = pytest_make_collect_report
     pytest_runtest_call = pytest_make_collect_report
     pytest_runtest_teardown = pytest_make_collect_report
+
+    def _take(self) -> None:
+        try:
+            for fd, spool in self._spools:
+                spool.take_from(fd)
+        except EvidenceError as error:
+            self._process.trouble = self._process.trouble or str(error)
 
 
 class Shown:

@@ -1,24 +1,62 @@
 """One item's way through a run: kept back where its requirement is not met, noted phase by phase, recorded."""
 
+from collections.abc import Generator
+
 import pytest
 from _pytest.outcomes import Skipped  # pytest.skip.Exception is this class; mypy knows it only by this name
 
 from pytest_spiral.errors import DiskError, NotOfferedError
 from pytest_spiral.model.record import Test
-from pytest_spiral.plugin.claims import NO_CLAIM
-from pytest_spiral.plugin.keys import CLAIM, PROCESS, RAISED
+from pytest_spiral.plugin.claims import NO_CLAIM, Claim, claim_of
+from pytest_spiral.plugin.keys import PROCESS, RAISED
+from pytest_spiral.plugin.outcomes import show_as
 from pytest_spiral.plugin.process import Process
 
 _WHY_LENGTH = 2000
 _EMPTY: dict[str, str] = {}
 
 
-def keep_from_running(item: pytest.Item) -> None:
+class Running:
+    """The hooks that every test goes through; an object, so that they need not look up what they work with."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """Write the test's record when all its phases are over."""
+        process = self._process
+        process.spent = 0.0
+        process.running[item.nodeid] = None
+        result = yield
+        _record(item, nextitem, process)
+        process.running.pop(item.nodeid, None)
+        process.ended += 1
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Keep an item from running where it cannot prove anything here."""
+        claim = claim_of(item)
+        if claim is not NO_CLAIM:
+            _keep_from_running(item, claim, self._process)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note what ended each phase, and give kept-back items an outcome of their own."""
+        report = yield
+        self._process.spent += call.duration
+        if call.excinfo is not None or RAISED in item.stash:
+            _note_phase(item, call, report)
+        return report
+
+
+def _keep_from_running(item: pytest.Item, claim: Claim, process: Process) -> None:
     """Skip an item whose requirement is not met, or whose subject is lost, with an outcome of its own."""
-    claim = item.stash.get(CLAIM, NO_CLAIM)
-    if claim is NO_CLAIM:
-        return
-    process = item.config.stash[PROCESS]
     unmet = process.unmet(claim.requirements)
     if unmet:
         text, outcome = unmet[0]
@@ -40,14 +78,11 @@ class Blocked(Skipped):
     """Raised by `spiral.blocked(why)`: what this test needs of its subject does not work, so it proves nothing."""
 
 
-def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+def _note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Remember what ended the item, the first time something does; a crash in teardown overrules a pass."""
-    item.config.stash[PROCESS].spent += call.duration
-    if call.excinfo is None and RAISED not in item.stash:
-        return
-    noted = item.stash.get(RAISED, _EMPTY)
+    noted = _noted(item)
     if "outcome" in noted and noted.get("phase") == call.when and report.skipped:
-        _show_as(report, noted["outcome"])
+        show_as(report, noted["outcome"], item.config)
     if call.excinfo is None or (noted and noted.get("raised") not in ("xfail", "skip")):
         return
     _note_loss(item, call.excinfo.value)
@@ -55,7 +90,13 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Te
     why = _sentence(call.excinfo)
     item.stash[RAISED] = {"raised": raised, "phase": str(call.when), "why": why}
     if raised == "blocked" and report.skipped:
-        _show_as(report, "blocked")
+        show_as(report, "blocked", item.config)
+
+
+def _noted(item: pytest.Item) -> dict[str, str]:
+    if RAISED not in item.stash:  # nearly always: asking first is a tenth of what `get` takes to raise and catch
+        return _EMPTY
+    return item.stash[RAISED]
 
 
 def _note_loss(item: pytest.Item, error: BaseException) -> None:
@@ -63,11 +104,6 @@ def _note_loss(item: pytest.Item, error: BaseException) -> None:
     if isinstance(error, DiskError):
         process = item.config.stash[PROCESS]
         process.trouble = process.trouble or str(error)
-
-
-def _show_as(report: pytest.TestReport, outcome: str) -> None:
-    """Give the report an outcome of its own; a plain attribute crosses xdist unchanged."""
-    report.spiral_outcome = outcome  # type: ignore[attr-defined]
 
 
 def _raised(excinfo: "pytest.ExceptionInfo[BaseException]", item: pytest.Item) -> str:
@@ -88,8 +124,7 @@ def _raised(excinfo: "pytest.ExceptionInfo[BaseException]", item: pytest.Item) -
 def _target_lost(item: pytest.Item) -> bool:
     process: Process = item.config.stash[PROCESS]
     process.newly_lost(item.nodeid)
-    claim = item.stash.get(CLAIM, NO_CLAIM)
-    subjects = {one for criterion in claim.criteria for one in criterion.subjects}
+    subjects = {one for criterion in claim_of(item).criteria for one in criterion.subjects}
     return bool(subjects & process.blocked)
 
 
@@ -99,14 +134,12 @@ def _sentence(excinfo: "pytest.ExceptionInfo[BaseException]") -> str:
     return text if len(text) <= _WHY_LENGTH else text[: _WHY_LENGTH - 1] + "…"
 
 
-def record_test(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+def _record(item: pytest.Item, nextitem: pytest.Item | None, process: Process) -> None:
     """Write the item's record, and name the one that starts next."""
-    process: Process = item.config.stash[PROCESS]
-    spent, process.spent = process.spent, 0.0
     if process.writer is None:
         return
-    noted = item.stash.get(RAISED, _EMPTY)
-    claim = item.stash.get(CLAIM, NO_CLAIM)
+    noted = _noted(item)
+    claim = claim_of(item)
     if claim.criteria:
         process.newly_lost(item.nodeid)
     process.record(
@@ -117,7 +150,7 @@ def record_test(item: pytest.Item, nextitem: pytest.Item | None) -> None:
             phase=noted.get("phase", ""),  # type: ignore[arg-type]
             why=process.redactor.redact(noted.get("why", "")) if noted else "",
             needs=claim.requirements,
-            duration_ns=round(spent * 1e9),
+            duration_ns=round(process.spent * 1e9),
             next=nextitem.nodeid if nextitem is not None else "",
         )
     )

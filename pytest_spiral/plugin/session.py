@@ -28,6 +28,7 @@ from pytest_spiral.plugin.options import (
 )
 from pytest_spiral.plugin.output import keep_output
 from pytest_spiral.plugin.process import Process
+from pytest_spiral.plugin.running import Running
 from pytest_spiral.rules.facts import stated_facts
 from pytest_spiral.rules.redact import Redactor
 from pytest_spiral.run.gates import GateFile, load_gate_files, make_plan
@@ -73,6 +74,7 @@ def set_up(config: pytest.Config) -> None:
     secrets = (*options.secrets, *target_secrets(options.target, config.rootpath))
     process = Process(options, book, plan, _name(config), Redactor(secrets), config.rootpath)
     config.stash[PROCESS] = process
+    config.pluginmanager.register(Running(process), "spiral-running")
     if options.evidence and is_worker(config):
         _join(config, process)
     elif options.evidence and not config.option.collectonly:
@@ -181,7 +183,6 @@ def _open(config: pytest.Config, process: Process, stages: tuple[str, ...], file
 
         keep_documents(process.writer, documents)
     keep_output(config, process, process.writer)
-    config.pluginmanager.register(Tally(process), "spiral-tally")
     config.pluginmanager.register(Guard(config, process), "spiral-guard")
     _point_allure(config, opened.folder)
 
@@ -372,22 +373,6 @@ def check_collection(problems: list[str], config: pytest.Config) -> None:
         config.workeroutput[WORKER_PROBLEMS] = text  # type: ignore[attr-defined]
         return
     raise pytest.UsageError(text)
-
-
-class Tally:
-    """Counts the tests that have come to their end, and knows those that run, in the controller for all workers."""
-
-    def __init__(self, process: Process) -> None:
-        self._process = process
-
-    def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """A test begins."""
-        self._process.running[nodeid] = None
-
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """One more test is over."""
-        self._process.running.pop(nodeid, None)
-        self._process.ended += 1
 
 
 __all__ = ["check_collection", "is_worker", "set_up"]

@@ -7,6 +7,8 @@ import pytest
 from pytest_spiral.evidence.read import last_next
 from pytest_spiral.model.record import Crash, JournalHead
 from pytest_spiral.plugin.keys import PROCESS
+from pytest_spiral.plugin.outcomes import show_outcomes
+from pytest_spiral.plugin.process import Process
 from pytest_spiral.plugin.session import WORKER_INPUT, WORKER_OUTPUT, WORKER_PROBLEMS, WORKER_TROUBLE
 from pytest_spiral.rules.launched import LAUNCHER
 from pytest_spiral.rules.paths import journal_file
@@ -17,6 +19,28 @@ if TYPE_CHECKING:
 HEADS: "pytest.StashKey[dict[str, JournalHead]]" = pytest.StashKey()
 PROBLEMS: "pytest.StashKey[str]" = pytest.StashKey()
 _LAST_DEAD: "pytest.StashKey[tuple[str, str]]" = pytest.StashKey()
+
+
+def attend(config: pytest.Config) -> None:
+    """Count in the controller what workers run, and show their outcomes; a process that runs tests does so itself."""
+    config.pluginmanager.register(Tally(config.stash[PROCESS]), "spiral-tally")
+    show_outcomes(config)
+
+
+class Tally:
+    """Counts the tests that have come to their end in workers, and knows those that run there."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A test begins."""
+        self._process.running[nodeid] = None
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """One more test is over."""
+        self._process.running.pop(nodeid, None)
+        self._process.ended += 1
 
 
 def invite(node: Any) -> None:
