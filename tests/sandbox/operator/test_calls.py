@@ -299,7 +299,7 @@ def test_a_call_that_takes_too_long_is_ended_and_not_carried_out_later(surface, 
 def test_the_callers_own_deadline_over_grpc_gives_the_command_up(surface, word):
     surface.ask("agent.hold", agent="crown")
     try:
-        reply = surface.call("grpc", "dispatch_command", surface.command(word), seconds=0.1)
+        reply = surface.call("grpc", "dispatch_command", surface.command(word), seconds=1)
         assert reply.code is Code.DEADLINE_EXCEEDED
     finally:
         surface.ask("agent.release", agent="crown")

@@ -99,7 +99,7 @@ def failing(surface):
 def test_a_call_that_grpc_fails_is_done_once_when_rest_repeats_it(surface, failing, word, way):
     failing(way)
     code, before = WAYS[way]
-    assert dispatched(surface, "grpc", word, idempotency_key=f"key-{word}", seconds=0.5).code is code
+    assert dispatched(surface, "grpc", word, idempotency_key=f"key-{word}", seconds=1).code is code
     assert surface.executed(word) == before
     reply = dispatched(surface, "rest", word, idempotency_key=f"key-{word}", abzu_fallback="rest")
     assert reply.payload["result"] == {"ack": word}
@@ -109,7 +109,7 @@ def test_a_call_that_grpc_fails_is_done_once_when_rest_repeats_it(surface, faili
 @pytest.mark.parametrize("way", WAYS)
 def test_grpc_answers_again_when_it_is_healed(surface, failing, word, way):
     failing(way)
-    dispatched(surface, "grpc", word, seconds=0.3)
+    dispatched(surface, "grpc", word, seconds=1)
     surface.ask("grpc.heal")
     assert dispatched(surface, "grpc", f"healed {word[::-1]}").code is Code.OK
 

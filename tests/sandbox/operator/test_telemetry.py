@@ -185,7 +185,7 @@ def test_each_failure_of_grpc_is_counted(fresh):
     labels = (("operation", "dispatch_command"), ("reason", "exception"), ("transport", "grpc"))
     for number, way in enumerate(("unavailable", "internal", "deadline", "reset-mid-stream"), start=1):
         fresh.ask("grpc.fail", way=way)
-        fresh.call("grpc", "dispatch_command", fresh.command("x"), seconds=0.3 if way == "deadline" else 5)
+        fresh.call("grpc", "dispatch_command", fresh.command("x"), seconds=1 if way == "deadline" else 5)
         assert samples(fresh)["operator_api_transport_errors_total", labels] == number
 
 
