@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ class Agent:
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.done = 0
+        self.waiting = 0
         self._log = folder / f"{name}.jsonl"
         self._turn = asyncio.Lock()
 
@@ -21,7 +23,7 @@ class Agent:
 
         From `begin` on nothing is awaited: a command is carried out whole or not at all.
         """
-        async with self._turn:
+        async with self._own_turn():
             begin()
             with self._log.open("a+b") as log:
                 at = log.seek(0, 2)
@@ -31,6 +33,19 @@ class Agent:
                 taken: str = json.loads(log.readline())["command"]
             self.done += 1
             return taken
+
+    @asynccontextmanager
+    async def _own_turn(self) -> AsyncIterator[None]:
+        """The agent's turn; who waits for it is counted."""
+        self.waiting += 1
+        try:
+            await self._turn.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     async def hold(self) -> None:
         """Keep the agent busy until `release`; raises RuntimeError if it is held already."""
@@ -44,4 +59,4 @@ class Agent:
 
     def state(self) -> dict[str, Any]:
         """What the rig may see of it."""
-        return {"name": self.name, "done": self.done, "busy": self._turn.locked()}
+        return {"name": self.name, "done": self.done, "busy": self._turn.locked(), "waiting": self.waiting}

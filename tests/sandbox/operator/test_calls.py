@@ -3,6 +3,7 @@
 import hashlib
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -296,11 +297,19 @@ def test_a_call_that_takes_too_long_is_ended_and_not_carried_out_later(surface, 
     assert surface.executed(word) == 0
 
 
+def given_up(surface, agent):
+    """Wait until no command waits for the agent's turn: the service has heard that its caller is gone."""
+    end = time.monotonic() + 10
+    while any(one["waiting"] for one in surface.ask("agents") if one["name"] == agent):
+        assert time.monotonic() < end
+
+
 def test_the_callers_own_deadline_over_grpc_gives_the_command_up(surface, word):
     surface.ask("agent.hold", agent="crown")
     try:
         reply = surface.call("grpc", "dispatch_command", surface.command(word), seconds=1)
         assert reply.code is Code.DEADLINE_EXCEEDED
+        given_up(surface, "crown")
     finally:
         surface.ask("agent.release", agent="crown")
     surface.call("grpc", "dispatch_command", surface.command(f"after {word[::-1]}"))
