@@ -41,6 +41,11 @@ class Examination(Value, frozen=True, kw_only=True):
     keyid: str = ""
     fault: str = ""
 
+    @property
+    def rehearsed(self) -> bool:
+        """Whether it was signed in rehearsal, which the statement says of itself."""
+        return self.statement is not None and self.statement.rehearsal
+
 
 class Standing(Value, frozen=True, kw_only=True):
     """How an examination stands: what a criterion asks of whom, what there is, and why that does not count.

@@ -35,8 +35,7 @@ def _fields(one: Standing, root: Path, *, trusted: bool) -> Iterable[tuple[str, 
         where = "" if root == Path() else f" --root {shlex.quote(str(root))}"
         yield "next", [Piece("read it, then"), Piece(f"spiral examine {one.criterion}{where} --key KEY", "bold")]
         return
-    statement = one.examination.statement
-    rehearsal = statement is not None and statement.rehearsal
+    statement, rehearsal = one.examination.statement, one.examination.rehearsed
     yield "stands", [Piece(examined_words(statement) if statement else "", "yellow" if rehearsal else "green")]
     whose = _NOBODYS if rehearsal else _PROVEN if trusted else _WHOSE
     yield "key", [Piece(one.examination.keyid), Piece(whose)]

@@ -51,5 +51,4 @@ def _waiting(one: Standing) -> str:
     """What a document waits for: the first thing that stands against it, or the person in whose place a rehearsal stands."""
     if one.faults:
         return one.faults[0][1]
-    rehearsed = one.examination.statement is not None and one.examination.statement.rehearsal
-    return f"signed in rehearsal, waits for {one.signer}" if rehearsed else ""
+    return f"signed in rehearsal, waits for {one.signer}" if one.examination.rehearsed else ""

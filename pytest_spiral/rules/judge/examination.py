@@ -50,7 +50,7 @@ def judge_examination(criterion: Criterion, context: Context) -> tuple[tuple[Lim
 def unproven_signer(criterion: Criterion, context: Context) -> Finding | None:
     """Where nobody can say whose key signed, what makes a pass a condition; a rehearsal says itself that it is none."""
     for one in _examinations(criterion, context) if context.trust is None else ():
-        if not _rehearsed(one):
+        if not one.rehearsed:
             sentence = f"signed by {one.keyid}; whose key that is, {_ROOT} has to say"
             return Finding(Verdict.ENVIRONMENT_LIMITED, "signer-unproven", sentence, _ROOT, "environment")
     return None
@@ -58,16 +58,12 @@ def unproven_signer(criterion: Criterion, context: Context) -> Finding | None:
 
 def examined_fidelity(criterion: Criterion, context: Context) -> Fidelity:
     """How real an examination is: a person's is live, whatever the target; one in rehearsal is not."""
-    return REHEARSED if any(map(_rehearsed, _examinations(criterion, context))) else Fidelity.LIVE
+    return REHEARSED if any(one.rehearsed for one in _examinations(criterion, context)) else Fidelity.LIVE
 
 
 def _examinations(criterion: Criterion, context: Context) -> list[Examination]:
     """What the run recorded of the criterion's document."""
     return [one for one in context.evidence.examinations if one.seen.criterion == criterion.id]
-
-
-def _rehearsed(one: Examination) -> bool:
-    return one.statement is not None and one.statement.rehearsal
 
 
 def _finding(code: str, sentence: str) -> Finding:
