@@ -31,10 +31,10 @@ def verify_sshsig(message: bytes, armoured: str, namespace: str) -> str:
     Raises UntrustedError `signature-broken`, also for a weak key, and for a second spelling of a signature. Whose key it
     is, is not asked.
     """
-    from sshsig.sshsig import InvalidSignature, SshsigSignature, check_signature
+    from sshsig.sshsig import InvalidSignature, check_signature
 
     try:
-        read = _exact(SshsigSignature(_dearmoured(armoured)), armoured)
+        read = _read(_dearmoured(armoured))
         key = check_signature(message, armoured, namespace).openssh_str()
         known = parse_public_key(key, "its key")
     except NotImplementedError as problem:
@@ -66,10 +66,12 @@ def check_document(seen: DocumentSeen) -> Examination:
 
 def _rsa_bits(public: bytes) -> int:
     """The size of an RSA key in OpenSSH's form, which is three SSH strings: its kind, exponent and modulus."""
-    rest = public
+    from sshsig.binary_io import SshReader
+
+    parts = SshReader(public)
     for _ in range(2):
-        rest = rest[_LENGTH + int.from_bytes(rest[:_LENGTH], "big") :]
-    return int.from_bytes(rest[_LENGTH:], "big").bit_length()
+        parts.read_string()
+    return parts.read_mpint().bit_length()
 
 
 def _dearmoured(text: str) -> bytes:
@@ -82,11 +84,14 @@ def _dearmoured(text: str) -> bytes:
     return blob
 
 
-def _exact(read: "SshsigSignature", armoured: str) -> "SshsigSignature":
-    """Refuse what sshsig passes over: reserved and trailing bytes, and hashes beyond the format's two. ValueError."""
+def _read(blob: bytes) -> "SshsigSignature":
+    """Read a signature; ValueError for what sshsig passes over: reserved and trailing bytes, hashes beyond the format's two."""
+    from sshsig.sshsig import SshsigSignature
+
+    read = SshsigSignature(blob)
     kind = int.from_bytes(read.signature[:_LENGTH], "big")
-    inner = read.signature[_LENGTH + kind :]
+    inner = read.signature[_LENGTH + kind :]  # by hand: sshsig's reader takes a string that is cut short
     whole = len(inner) >= _LENGTH and len(inner) == _LENGTH + int.from_bytes(inner[:_LENGTH], "big")
-    if bytes(read) != _dearmoured(armoured) or read.hash_algo not in _HASHES or not whole:
+    if bytes(read) != blob or read.hash_algo not in _HASHES or not whole:
         raise ValueError("not the form that ssh-keygen writes")
     return read
