@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,16 +63,19 @@ _DONE: Final[dict[type[Value], str]] = {
     TargetLost: "lost",
     Crash: "crashes",
     Attached: "attached",
+    DocumentSeen: "examinations",
     Stopped: "stopped",
     Published: "published",
 }
+_READ: Final[dict[type[Value], Callable[[Any], Value]]] = {FactSeen: attrgetter("fact"), DocumentSeen: check_document}
+"""What judging looks at in the place of a record."""
 
 
 class Gathering:
     """Gathers records and samples into `Evidence`: a `Take` and a `TakeSamples` in one."""
 
     def __init__(self) -> None:
-        self._records: dict[str, list[Any]] = {name: [] for name in (*_DONE.values(), "examinations")}
+        self._records: dict[str, list[Any]] = {name: [] for name in _DONE.values()}
         self._tests = RecordedTests()
         self._samples: dict[str, list[Sample]] = {}
 
@@ -81,10 +85,9 @@ class Gathering:
             self._tests.add(record, name_of)
             return
         name = _DONE.get(type(record))
-        if isinstance(record, DocumentSeen):
-            self._records["examinations"].append(check_document(record))
-        elif name is not None:
-            self._records[name].append(record.fact if isinstance(record, FactSeen) else record)
+        if name is not None:
+            read = _READ.get(type(record))
+            self._records[name].append(record if read is None else read(record))
 
     def take_samples(self, measure: Measure, samples: list[Sample]) -> None:
         """Keep samples of a measurement."""
