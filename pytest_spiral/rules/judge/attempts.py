@@ -29,15 +29,8 @@ def among_attempts(
     outside = _outside(findings, shown.limits)
     unmet = judge_needs([criterion.requires], context) if criterion.requires else None
     own = _runs(shown, criterion, [one for one in (outside, unmet) if one is not None])
-    shown = msgspec.structs.replace(shown, runs=own)
-    history = context.history
-    if history is None:
-        return shown
-    if history.faults or history.own is None:
-        return _broken(shown, history)
-    campaign = campaign_of(criterion, history.attempts, history.own, context.observed)
-    shown = msgspec.structs.replace(shown, attempts=campaign.sentence(worst_run(own)))
-    if history.own.draft:
+    shown, campaign = _told(msgspec.structs.replace(shown, runs=own), criterion, context)
+    if campaign is None:
         return shown
     shown = _qualified(shown, own, campaign)
     if criterion.consecutive > 1 and outside is None and own and criterion.combine == "each":
@@ -60,16 +53,22 @@ def examined_among_attempts(shown: CriterionVerdict, criterion: Criterion, conte
     What other attempts came to changes nothing. That the ledger holds, and that the bar did not move after an attempt
     that was not passed, is asked as of any criterion.
     """
-    own = _word(shown.verdict)
-    shown = msgspec.structs.replace(shown, runs=(own,))
+    shown = msgspec.structs.replace(shown, runs=(_word(shown.verdict),))
+    shown, campaign = _told(shown, criterion, context)
+    moved = (str(Qualifier.BAR_MOVED),) if campaign is not None and campaign.moved else ()
+    return msgspec.structs.replace(shown, qualifiers=(*shown.qualifiers, *moved))
+
+
+def _told(shown: CriterionVerdict, criterion: Criterion, context: Context) -> tuple[CriterionVerdict, Campaign | None]:
+    """The verdict that tells of its attempts, and their campaign; None where they have no say, or nothing can be judged."""
     history = context.history
     if history is None:
-        return shown
+        return shown, None
     if history.faults or history.own is None:
-        return _broken(shown, history)
+        return _broken(shown, history), None
     campaign = campaign_of(criterion, history.attempts, history.own, context.observed)
-    moved = (str(Qualifier.BAR_MOVED),) if campaign.moved and not history.own.draft else ()
-    return msgspec.structs.replace(shown, attempts=campaign.sentence(own), qualifiers=(*shown.qualifiers, *moved))
+    shown = msgspec.structs.replace(shown, attempts=campaign.sentence(worst_run(cast("tuple[Word, ...]", shown.runs))))
+    return shown, None if history.own.draft else campaign
 
 
 def _broken(shown: CriterionVerdict, history: History) -> CriterionVerdict:
