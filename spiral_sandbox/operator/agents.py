@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +22,23 @@ class Agent:
 
         From `begin` on nothing is awaited: a command is carried out whole or not at all.
         """
-        async with self._own_turn():
-            begin()
-            with self._log.open("a+b") as log:
-                at = log.seek(0, 2)
-                log.write(json.dumps({"command_id": command_id, "command": command}).encode() + b"\n")
-                log.flush()
-                log.seek(at)
-                taken: str = json.loads(log.readline())["command"]
-            self.done += 1
-            return taken
-
-    @asynccontextmanager
-    async def _own_turn(self) -> AsyncIterator[None]:
-        """The agent's turn; who waits for it is counted."""
         self.waiting += 1
         try:
-            await self._turn.acquire()
+            async with self._turn:
+                begin()
+                return self._logged(command_id, command)
         finally:
             self.waiting -= 1
-        try:
-            yield
-        finally:
-            self._turn.release()
+
+    def _logged(self, command_id: str, command: str) -> str:
+        with self._log.open("a+b") as log:
+            at = log.seek(0, 2)
+            log.write(json.dumps({"command_id": command_id, "command": command}).encode() + b"\n")
+            log.flush()
+            log.seek(at)
+            taken: str = json.loads(log.readline())["command"]
+        self.done += 1
+        return taken
 
     async def hold(self) -> None:
         """Keep the agent busy until `release`; raises RuntimeError if it is held already."""
