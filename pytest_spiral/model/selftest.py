@@ -29,9 +29,10 @@ class CriterionProof(Value, frozen=True, kw_only=True):
     """How one criterion stood the selftest.
 
     `proven`: made-up sound evidence passes, and no defect that applies does. `blind`: a defect came through (`missed`).
-    `unsound`: no evidence could be made that passes. `waits`: planned, so that no evidence is
-    judged. `untried`: too large to be tried, and said so. `tried` counts the pieces of defective evidence; `caught` are defects by id; those of the catalogue in
-    neither list do not apply. `scaled` says how a large plan was made smaller for it (empty: it was tried as it is).
+    `unsound`: no evidence could be made that passes. `waits`: planned, so that no evidence is judged. `untried`: too
+    large to be tried, and said so. `tried` counts the pieces of defective evidence; `caught` are defects by id; those of
+    the catalogue in neither list do not apply. `scaled` says how a large plan was made smaller for it (empty: it was
+    tried as it is).
     """
 
     id: str

@@ -40,11 +40,6 @@ class _Scene:
     files: Mapping[str, Sequence[str]]
 
     @property
-    def examined(self) -> frozenset[str]:
-        """The criteria that are documents which people examine."""
-        return frozenset(one.id for one in self.plan.criteria() if one.method == "examine")
-
-    @property
     def where(self) -> str:
         """The target, as a title says it."""
         return f" on {self.judgement.target}" if self.judgement.target else ""
@@ -248,7 +243,7 @@ def _sources(verdict: CriterionVerdict, scene: _Scene) -> list[tuple[str, list[P
     text = gate.source + (f":{card.line}" if card.line else "") if gate.source else ""
     return [
         *_several("test", verdict.tests),
-        *_several("document" if verdict.id in scene.examined else "samples", files),
+        *_several("document" if words.is_examined(verdict.id, scene.plan) else "samples", files),
         ("text", [Piece(text)]),
     ]
 

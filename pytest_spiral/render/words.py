@@ -222,6 +222,11 @@ def control_of(name: str, plan: Plan) -> Control | None:
     return next((criterion.control for criterion in plan.criteria() if criterion.id == name), None)
 
 
+def is_examined(name: str, plan: Plan) -> bool:
+    """Say whether a criterion is a document that a person examines."""
+    return any(one.id == name and one.method == "examine" for one in plan.criteria())
+
+
 def overall_words(judgement: Judgement) -> str:
     """Say what the whole run comes to: its decision, or that it decides nothing."""
     return partial_words(judgement) if judgement.partial else decision_words(judgement.decision)
@@ -229,7 +234,7 @@ def overall_words(judgement: Judgement) -> str:
 
 def next_command(verdict: CriterionVerdict, plan: Plan, stage: str, path: str = "BUNDLE") -> tuple[str, str]:
     """Return what is to be done before a command that takes a criterion further, and the command; `path` is the bundle."""
-    if not any(one.method == "examine" for one in plan.criteria() if one.id == verdict.id):
+    if not is_examined(verdict.id, plan):
         return "", run_command(verdict.gate, stage)
     if verdict.reason == "signer-unproven":
         return "whose key it is, says", shlex.join(["spiral", "verify", path, "--trust", "FILE"])

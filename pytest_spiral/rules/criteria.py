@@ -116,9 +116,8 @@ def _examined(criterion: Criterion) -> Iterator[Fault]:
     name = criterion.id
     if criterion.document is None and not criterion.planned:
         yield Fault("method", f"{name} is examined, and names no document.", f"add `document`: {DOCUMENT_SHAPE}")
-    if criterion.document is not None and document_fault(criterion.document):
-        problem = f"{name}: the document {criterion.document!r} {document_fault(criterion.document)}."
-        yield Fault("document", problem, DOCUMENT_SHAPE)
+    if criterion.document is not None and (fault := document_fault(criterion.document)):
+        yield Fault("document", f"{name}: the document {criterion.document!r} {fault}.", DOCUMENT_SHAPE)
     if criterion.signer is None and not criterion.planned:
         yield Fault("method", f"{name} is examined, and says not by whom.", 'add `signer = "owner@example.org"`')
     if criterion.signer is not None and not PRINCIPAL.fullmatch(criterion.signer):

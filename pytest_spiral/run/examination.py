@@ -67,8 +67,8 @@ def asked_for(root: Path, selector: str = "") -> tuple[Asked, ...]:
     if not found:
         what = f"{selector!r} is examined by nobody" if selector else "nothing is examined by a person"
         known = ", ".join(one.criterion.id for one in every)
-        hint = f"there is {known}." if known else 'Remedy: declare a criterion with `method = "examine"`.'
-        raise UseError(f"{what} under {root}; {hint}" if known else f"{what} under {root}. {hint}")
+        hint = f"; there is {known}." if known else '. Remedy: declare a criterion with `method = "examine"`.'
+        raise UseError(f"{what} under {root}{hint}")
     return found
 
 
